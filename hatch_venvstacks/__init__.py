@@ -1,0 +1,1 @@
+"""Hatch plugin that builds Python applications as layers: runtime, frameworks, applications."""
