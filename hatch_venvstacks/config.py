@@ -1,0 +1,327 @@
+"""Read and validate the table ``[tool.hatch.build.targets.venvlayer]``.
+
+:func:`parse_layer` knows nothing of hatchling; :class:`VenvLayerConfig` hands it what that read.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.config import BuilderConfig
+
+from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.requirements import ProjectFacts, read_requirements
+from hatch_venvstacks.runtime_options import read_runtime
+from hatch_venvstacks.spec import (
+    DEFAULT_COMPRESSION_LEVEL,
+    DEFAULT_LOCK_FILE,
+    LayerKind,
+    LayerSpec,
+)
+from hatch_venvstacks.table import (
+    LOCATION,
+    Table,
+    leaves_folder,
+    listing,
+    path_fault,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "GENERIC_OPTIONS",
+    "LAYER_OPTIONS",
+    "ProjectFacts",
+    "VenvLayerConfig",
+    "check_generic",
+    "is_module_path",
+    "module_name",
+    "parse_layer",
+]
+
+_ALL = tuple(LayerKind)
+_UPPER = (LayerKind.FRAMEWORK, LayerKind.APPLICATION)
+
+# The layer options, and the kinds of layers that have them.
+LAYER_OPTIONS: Mapping[str, tuple[LayerKind, ...]] = {
+    "kind": _ALL,
+    "name": _ALL,
+    "base-layers": _UPPER,
+    "python": (LayerKind.RUNTIME,),
+    "python-source": (LayerKind.RUNTIME,),
+    "requirements": _ALL,
+    "features": _ALL,
+    "dependency-groups": _ALL,
+    "include-project": _ALL,
+    "launch-module": (LayerKind.APPLICATION,),
+    "support-modules": (LayerKind.APPLICATION,),
+    "lock-file": _ALL,
+    "compression-level": _ALL,
+}
+
+# Hatch's options of every target (https://hatch.pypa.io/latest/config/build/), and the properties
+# of hatchling's BuilderConfig that validate them; those that others build on come first.
+GENERIC_OPTIONS: Mapping[str, str] = {
+    "ignore-vcs": "ignore_vcs",
+    "packages": "packages",
+    "only-packages": "only_packages",
+    "include": "include_spec",
+    "exclude": "exclude_spec",
+    "artifacts": "artifact_spec",
+    "only-include": "only_include",
+    "force-include": "force_include",
+    "skip-excluded-dirs": "skip_excluded_dirs",
+    "sources": "sources",
+    "directory": "directory",
+    "versions": "versions",
+    "reproducible": "reproducible",
+    "hooks": "hook_config",
+    "require-runtime-dependencies": "require_runtime_dependencies",
+    "require-runtime-features": "require_runtime_features",
+    "dependencies": "dependencies",
+    "dev-mode-dirs": "dev_mode_dirs",
+    "dev-mode-exact": "dev_mode_exact",
+}
+
+MAX_NAME_LENGTH = 64
+# Levels above need more memory to unpack than a small target machine may have:
+# https://facebook.github.io/zstd/zstd_manual.html, "ultra".
+MAX_COMPRESSION_LEVEL = 19
+
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{n}{i}" for n in ("com", "lpt") for i in range(10)
+}
+
+
+class VenvLayerConfig(BuilderConfig):
+    """The target's configuration, as hatchling's builders have it."""
+
+    @cached_property
+    def spec(self) -> LayerSpec:
+        """The validated table.
+
+        :raises ConfigError: with every fault of the table, Hatch's generic options among them.
+        """
+        from hatch_venvstacks.project import project_facts
+
+        project = project_facts(self.builder.metadata)
+        faults = check_generic(self)
+        try:
+            spec = parse_layer(self.target_config, root=Path(self.root), project=project)
+        except ConfigError as error:
+            faults = [*error.message.splitlines(), *faults]
+        if faults:
+            raise ConfigError("\n".join(faults))
+        return spec
+
+
+def check_generic(config: BuilderConfig) -> list[str]:
+    """The faults of the generic options, in hatchling's words.
+
+    hatchling validates each when it is first needed, and raises; this needs them all.
+    """
+    faults = [_generic_fault(config, option) for option in GENERIC_OPTIONS]
+    return [fault for fault in dict.fromkeys(faults) if fault]
+
+
+def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) -> LayerSpec:
+    """The layer that a table describes; ``root`` is its project's folder (absolute).
+
+    Nothing is read from the disk. Hatch's generic options are known here, and not looked into.
+
+    :raises ConfigError: whose message holds one line for each fault of the table.
+    """
+    given = Table(table)
+    given.unknown([*LAYER_OPTIONS, *GENERIC_OPTIONS])
+    kind = _kind(given)
+    options = _of_kind(given, kind)
+    spec = LayerSpec(
+        root=root,
+        project_name=project.name,
+        name=_name(options, project),
+        # Without a kind there is a fault, and the value is not returned.
+        kind=kind or LayerKind.FRAMEWORK,
+        base_layers=_base_layers(options, kind, root),
+        runtime=read_runtime(options) if kind is LayerKind.RUNTIME else None,
+        requirements=read_requirements(options, project),
+        include_project=options.boolean("include-project"),
+        launch_module=_launch_module(options),
+        support_modules=_support_modules(options),
+        lock_file=_lock_file(options, root),
+        compression_level=options.integer("compression-level", 1, MAX_COMPRESSION_LEVEL)
+        or DEFAULT_COMPRESSION_LEVEL,
+    )
+    if options.options.get("reproducible") is False:
+        options.fault(
+            f"Field {options.field('reproducible')} cannot be false: layers always are reproducible"
+        )
+    if given.faults:
+        raise ConfigError("\n".join(dict.fromkeys(given.faults)))
+    return spec
+
+
+def is_module_path(entry: str) -> bool:
+    """Whether ``launch-module`` names a file or folder and not a dotted name.
+
+    A path holds a ``/`` or ends with ``.py``: a folder beside ``pyproject.toml`` is ``"./demo"``.
+    """
+    return "/" in entry or entry.endswith(".py")
+
+
+def module_name(entry: str) -> str:
+    """The name that a path in ``support-modules`` or as ``launch-module`` is imported by."""
+    return posixpath.basename(posixpath.normpath(entry)).removesuffix(".py")
+
+
+def _generic_fault(config: BuilderConfig, option: str) -> str:
+    try:
+        getattr(config, GENERIC_OPTIONS[option])
+    except (TypeError, ValueError, OSError) as error:
+        message = printable(" ".join(str(error).split()))
+        # A pattern that is not valid is raised as pathspec says it, without its field.
+        return message if "`" in message else f"Field `{LOCATION}.{option}`: {message}"
+    return ""
+
+
+def _kind(given: Table) -> LayerKind | None:
+    if "kind" not in given:
+        given.fault(f"Missing required field {given.field('kind')}: one of {listing(LayerKind)}")
+    kind = given.choice("kind", [str(kind) for kind in LayerKind])
+    return None if kind is None else LayerKind(kind)
+
+
+def _of_kind(given: Table, kind: LayerKind | None) -> Table:
+    if kind is None:
+        return given
+    options = dict(given.options)
+    for option in given.options:
+        kinds = LAYER_OPTIONS.get(option, _ALL)
+        if kind not in kinds:
+            del options[option]
+            given.fault(
+                f"Field {given.field(option)} is for {' and '.join(kinds)} layers only: the `kind`"
+                f" of this one is `{kind}`"
+            )
+    return Table(options, given.faults)
+
+
+def _name(options: Table, project: ProjectFacts) -> str:
+    name = options.string("name")
+    place = f"Field {options.field('name')}"
+    if "name" not in options:
+        name = project.normalized_name
+        place = f"Field {options.field('name')} (by default the project's name, `{name}`)"
+    if name is None:
+        return ""
+    if "@" in name:
+        options.fault(f"{place} cannot hold `@`, which stands between a layer's name and version")
+    elif not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        options.fault(
+            f"{place} must only contain ASCII letters/digits, underscores, hyphens, and periods,"
+            " and must begin and end with ASCII letters/digits, because it is a folder's name"
+        )
+    elif len(name) > MAX_NAME_LENGTH:
+        options.fault(f"{place} cannot be longer than {MAX_NAME_LENGTH} characters")
+    elif name.partition(".")[0].lower() in _WINDOWS_DEVICES:
+        options.fault(f"{place} cannot be the name of a device, which Windows reserves: `{name}`")
+    return name
+
+
+def _base_layers(options: Table, kind: LayerKind | None, root: Path) -> tuple[Path, ...]:
+    field = options.field("base-layers")
+    if "base-layers" not in options and kind in _UPPER:
+        options.fault(f"Missing required field {field}: the folders of the layers under this one")
+    entries = options.strings("base-layers", "Base layer")
+    if options.options.get("base-layers") == []:
+        options.fault(f"Field {field} must name the folder of one layer at least")
+    found: dict[Path, str] = {}
+    for place, entry in entries or []:
+        folder = Path(os.path.normpath(root / entry))
+        if path_fault(entry):
+            options.fault(
+                f"{place} {path_fault(entry)}, because every checkout must build the same stack:"
+                f" `{entry}`"
+            )
+        elif folder == Path(os.path.normpath(root)):
+            options.fault(f"{place} is the project itself: `{entry}`")
+        elif folder in found:
+            options.fault(f"{place} is there already, as `{found[folder]}`: `{entry}`")
+        else:
+            found[folder] = entry
+    return tuple(found)
+
+
+def _launch_module(options: Table) -> str | None:
+    entry = options.string("launch-module")
+    if entry is None:
+        return None
+    place = f"Field {options.field('launch-module')}"
+    if is_module_path(entry):
+        return _module_path(options, place, entry)
+    if "\\" in entry:
+        options.fault(f"{place} {path_fault(entry)}: `{entry}`")
+    elif not all(part.isidentifier() for part in entry.split(".")):
+        options.fault(
+            f"{place} must be a dotted name, as of `python -m`, or a relative path with a `/` or"
+            f" with the suffix `.py`: `{entry}`"
+        )
+    return entry
+
+
+def _support_modules(options: Table) -> tuple[str, ...]:
+    launched = options.options.get("launch-module")
+    names = {}
+    if isinstance(launched, str) and is_module_path(launched):
+        names[module_name(launched)] = launched
+    found = []
+    for place, entry in options.strings("support-modules", "Support module") or []:
+        if _module_path(options, place, entry) is None:
+            continue
+        name = module_name(entry)
+        if name in names:
+            options.fault(
+                f"{place} has the module name `{name}`, which `{names[name]}` has already:"
+                f" `{entry}`"
+            )
+        names.setdefault(name, entry)
+        found.append(entry)
+    return tuple(found)
+
+
+def _module_path(options: Table, place: str, entry: str) -> str | None:
+    name = module_name(entry)
+    fault = path_fault(entry)
+    if not fault and leaves_folder(entry):
+        fault = "must not lead out of the project's folder"
+    elif not fault and name in {"__init__", "__main__"}:
+        fault = f"must name the package's folder, and not its `{name}`"
+    elif not fault and not name.isidentifier():
+        fault = f"must end with a name that can be imported, which `{name}` cannot"
+    if fault:
+        options.fault(f"{place} {fault}: `{entry}`")
+        return None
+    return entry
+
+
+def _lock_file(options: Table, root: Path) -> Path:
+    from packaging.pylock import is_valid_pylock_path
+
+    entry = options.string("lock-file") or DEFAULT_LOCK_FILE
+    path = Path(os.path.normpath(root / entry))
+    place = f"Field {options.field('lock-file')}"
+    if path_fault(entry):
+        options.fault(f"{place} {path_fault(entry)}: `{entry}`")
+    elif entry.endswith("/") or not is_valid_pylock_path(path):
+        options.fault(
+            f"{place} must name a file `pylock.toml` or `pylock.<name>.toml`, without a dot in"
+            f" `<name>` (PEP 751): `{entry}`"
+        )
+    return path

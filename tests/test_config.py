@@ -1,0 +1,650 @@
+"""Tables as dicts, without a disk; the generic options through hatchling's own reading of them."""
+
+from __future__ import annotations
+
+import posixpath
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hatchling.builders.plugin.interface import BuilderInterface
+from hatchling.plugin.manager import PluginManager
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatch_venvstacks.config import (
+    GENERIC_OPTIONS,
+    LAYER_OPTIONS,
+    ProjectFacts,
+    VenvLayerConfig,
+    check_generic,
+    is_module_path,
+    module_name,
+    parse_layer,
+)
+from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.spec import (
+    LayerKind,
+    LayerSpec,
+    RuntimeArchive,
+    RuntimeOrigin,
+    RuntimeRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path("/stack/apps/demo")
+T = "tool.hatch.build.targets.venvlayer"
+SHA256 = "0123456789abcdef" * 4
+
+RUNTIME = {"kind": "runtime", "python": "cpython@3.11.13"}
+FRAMEWORK = {"kind": "framework", "base-layers": ["../../runtimes/py"]}
+APPLICATION = {"kind": "application", "base-layers": ["../../frameworks/sklearn"]}
+
+
+def parse(table: dict[str, Any], **facts: Any) -> LayerSpec:
+    return parse_layer(table, root=ROOT, project=ProjectFacts(facts.pop("name", "demo"), **facts))
+
+
+def faults(table: dict[str, Any], **facts: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(table, **facts)
+    return caught.value.message.splitlines()
+
+
+class TestWholeTables:
+    def test_runtime(self) -> None:
+        assert parse(RUNTIME) == LayerSpec(
+            root=ROOT,
+            project_name="demo",
+            name="demo",
+            kind=LayerKind.RUNTIME,
+            runtime=RuntimeRequest(RuntimeOrigin.STANDALONE, "3.11.13"),
+            lock_file=ROOT / "pylock.venvlayer.toml",
+        )
+
+    def test_application(self) -> None:
+        table = {
+            **APPLICATION,
+            "name": "Demo_2",
+            "include-project": False,
+            "launch-module": "demo.cli",
+            "support-modules": ["helpers"],
+            "lock-file": "../locks/pylock.demo.toml",
+            "compression-level": 3,
+        }
+        assert parse(table, name="Demo.App", dependencies=("numpy>1",)) == LayerSpec(
+            root=ROOT,
+            project_name="Demo.App",
+            name="Demo_2",
+            kind=LayerKind.APPLICATION,
+            base_layers=(Path("/stack/frameworks/sklearn"),),
+            requirements=("numpy>1",),
+            include_project=False,
+            launch_module="demo.cli",
+            support_modules=("helpers",),
+            lock_file=Path("/stack/apps/locks/pylock.demo.toml"),
+            compression_level=3,
+        )
+
+    def test_all_faults_at_once(self) -> None:
+        table = {
+            "kind": "aplication",
+            "basse-layers": [],
+            "name": "",
+            "launch-module": 1,
+            "features": ["x"],
+            "compression-level": 20,
+        }
+        assert faults(table) == [
+            f"Unknown option `{T}.basse-layers`; did you mean `base-layers`?",
+            (
+                f"Field `{T}.kind` must be one of `runtime`, `framework`, `application`, not"
+                " `aplication`; did you mean `application`?"
+            ),
+            f"Field `{T}.name` cannot be an empty string",
+            (
+                f"Feature #1 in field `{T}.features` is not defined in field"
+                " `project.optional-dependencies`: `x` (none is)"
+            ),
+            f"Field `{T}.launch-module` must be a string",
+            f"Field `{T}.compression-level` must be from 1 to 19, not 20",
+        ]
+
+    def test_every_option_with_a_value_of_no_type(self) -> None:
+        table = {option: {1, 2} for option in LAYER_OPTIONS}
+        assert [line.partition(" must be ")[0] for line in faults(table)] == [
+            f"Field `{T}.{option}`"
+            for option in (
+                "kind",
+                "name",
+                "base-layers",
+                "requirements",
+                "features",
+                "dependency-groups",
+                "include-project",
+                "launch-module",
+                "support-modules",
+                "lock-file",
+                "compression-level",
+            )
+        ]
+
+    def test_generic_options_are_known(self) -> None:
+        assert parse({**RUNTIME, **{key: ["x"] for key in GENERIC_OPTIONS}}) == parse(RUNTIME)
+
+    @pytest.mark.parametrize(
+        ("option", "meant"),
+        [
+            ("base_layers", "; did you mean `base-layers`?"),
+            ("Kind", "; did you mean `kind`?"),
+            ("force-includes", "; did you mean `force-include`?"),
+            ("zzz", ""),
+            ("new\nline", ""),
+        ],
+    )
+    def test_unknown_option(self, option: str, meant: str) -> None:
+        shown = option.replace("\n", "\\n")
+        assert faults({**RUNTIME, option: 1}) == [f"Unknown option `{T}.{shown}`{meant}"]
+
+    @pytest.mark.parametrize("option", ["platforms", "bytecode", "archive-format"])
+    def test_options_that_are_not_built_yet(self, option: str) -> None:
+        assert faults({**RUNTIME, option: []})[0].startswith(f"Unknown option `{T}.{option}`")
+
+    def test_reproducible(self) -> None:
+        assert parse({**RUNTIME, "reproducible": True}) == parse(RUNTIME)
+        assert faults({**RUNTIME, "reproducible": False}) == [
+            f"Field `{T}.reproducible` cannot be false: layers always are reproducible"
+        ]
+
+
+class TestKind:
+    def test_missing(self) -> None:
+        assert faults({}) == [
+            f"Missing required field `{T}.kind`: one of `runtime`, `framework`, `application`"
+        ]
+
+    def test_not_a_string(self) -> None:
+        assert faults({"kind": True}) == [f"Field `{T}.kind` must be a string"]
+
+    @pytest.mark.parametrize(
+        ("table", "option", "kinds"),
+        [
+            (RUNTIME, "base-layers", "framework and application"),
+            (RUNTIME, "launch-module", "application"),
+            (RUNTIME, "support-modules", "application"),
+            (FRAMEWORK, "python", "runtime"),
+            (FRAMEWORK, "python-source", "runtime"),
+            (FRAMEWORK, "launch-module", "application"),
+            (APPLICATION, "python", "runtime"),
+        ],
+    )
+    def test_options_of_another(self, table: dict[str, Any], option: str, kinds: str) -> None:
+        # The value would be refused for its type, were it looked at.
+        assert faults({**table, option: 0}) == [
+            (
+                f"Field `{T}.{option}` is for {kinds} layers only: the `kind` of this one is"
+                f" `{table['kind']}`"
+            )
+        ]
+
+
+class TestName:
+    def test_default_is_normalized(self) -> None:
+        assert parse(RUNTIME, name="CPython_3.11").name == "cpython-3-11"
+
+    @pytest.mark.parametrize("name", ["a", "cpython-3.11", "A_b", "0", "x" * 64, "console", "com"])
+    def test_valid(self, name: str) -> None:
+        assert parse({**RUNTIME, "name": name}).name == name
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("demo@1", "cannot hold `@`"),
+            ("a/b", "must only contain ASCII"),
+            ("a b", "must only contain ASCII"),
+            (".hidden", "must begin and end with"),
+            ("demo.", "must begin and end with"),
+            ("démo", "must only contain ASCII"),
+            ("demo\n", "must only contain ASCII"),
+            ("..", "must only contain ASCII"),
+            ("x" * 65, "cannot be longer than 64 characters"),
+            ("con", "Windows reserves: `con`"),
+            ("NUL", "Windows reserves: `NUL`"),
+            ("com1.old", "Windows reserves: `com1.old`"),
+        ],
+    )
+    def test_invalid(self, name: str, words: str) -> None:
+        (fault,) = faults({**RUNTIME, "name": name})
+        assert fault.startswith(f"Field `{T}.name` ")
+        assert words in fault
+
+    def test_invalid_by_default(self) -> None:
+        assert faults(RUNTIME, name="Aux") == [
+            (
+                f"Field `{T}.name` (by default the project's name, `aux`) cannot be the name of a"
+                " device, which Windows reserves: `aux`"
+            )
+        ]
+
+
+class TestBaseLayers:
+    def test_order_and_normal_form(self) -> None:
+        table = {**FRAMEWORK, "base-layers": ["../../z/", "./../a/../b", "sub"]}
+        assert parse(table).base_layers == (
+            Path("/stack/z"),
+            Path("/stack/apps/b"),
+            ROOT / "sub",
+        )
+
+    def test_symlinks_are_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to("real")
+        project = tmp_path / "app"
+        spec = parse_layer(
+            {**FRAMEWORK, "base-layers": ["../link"]}, root=project, project=ProjectFacts("app")
+        )
+        assert spec.base_layers == (tmp_path / "link",)
+
+    @pytest.mark.parametrize("kind", ["framework", "application"])
+    def test_required(self, kind: str) -> None:
+        assert faults({"kind": kind}) == [
+            f"Missing required field `{T}.base-layers`: the folders of the layers under this one"
+        ]
+
+    def test_empty(self) -> None:
+        assert faults({**FRAMEWORK, "base-layers": []}) == [
+            f"Field `{T}.base-layers` must name the folder of one layer at least"
+        ]
+
+    def test_not_an_array(self) -> None:
+        assert faults({**FRAMEWORK, "base-layers": "../x"}) == [
+            f"Field `{T}.base-layers` must be an array of strings"
+        ]
+
+    def test_elements(self) -> None:
+        place = f"in field `{T}.base-layers`"
+        entries = [{"path": "../x"}, "", "../a", "../b/../a/", ".", "../demo"]
+        assert faults({**FRAMEWORK, "base-layers": entries}) == [
+            f"Base layer #1 {place} must be a string",
+            f"Base layer #2 {place} cannot be an empty string",
+            f"Base layer #4 {place} is there already, as `../a`: `../b/../a/`",
+            f"Base layer #5 {place} is the project itself: `.`",
+            f"Base layer #6 {place} is the project itself: `../demo`",
+        ]
+
+    @pytest.mark.parametrize(
+        ("entry", "words"),
+        [
+            ("/opt/x", "must be a relative path"),
+            ("C:/x", "must be a relative path"),
+            ("c:x", "must be a relative path"),
+            ("~/x", "must be a relative path, in which `~` has no meaning"),
+            ("..\\x", "must have `/` between folders, on Windows too"),
+            ("../x\n", "must not hold control characters"),
+        ],
+    )
+    def test_other_paths(self, entry: str, words: str) -> None:
+        shown = entry.replace("\n", "\\n")
+        assert faults({**FRAMEWORK, "base-layers": [entry]}) == [
+            (
+                f"Base layer #1 in field `{T}.base-layers` {words}, because every checkout must"
+                f" build the same stack: `{shown}`"
+            )
+        ]
+
+
+class TestPython:
+    @pytest.mark.parametrize("version", ["3.10", "3.11.13", "3.13.0", "3.14"])
+    def test_valid(self, version: str) -> None:
+        spec = parse({**RUNTIME, "python": f"cpython@{version}"})
+        assert spec.runtime == RuntimeRequest(RuntimeOrigin.STANDALONE, version)
+
+    @pytest.mark.parametrize(
+        ("text", "meant"),
+        [
+            ("3.11", "; did you mean `cpython@3.11`?"),
+            ("python3.11", "; did you mean `cpython@3.11`?"),
+            ("CPython@3.11.2", "; did you mean `cpython@3.11.2`?"),
+            ("cpython-3.11", "; did you mean `cpython@3.11`?"),
+            ("cpython@3", ""),
+            ("cpython@3.011", ""),
+            ("cpython@3.15.0rc1", ""),
+            ("cpython@3.13t", ""),
+            ("cpython@2.7", ""),
+            ("pypy@3.11", ""),
+        ],
+    )
+    def test_invalid(self, text: str, meant: str) -> None:
+        assert faults({**RUNTIME, "python": text}) == [
+            f"Field `{T}.python` must be `cpython@X.Y` or `cpython@X.Y.Z`, not `{text}`{meant}"
+        ]
+
+    def test_too_old(self) -> None:
+        assert faults({**RUNTIME, "python": "cpython@3.9.20"}) == [
+            f"Field `{T}.python` must be CPython 3.10 or later, not `cpython@3.9.20`"
+        ]
+
+    def test_required_but_for_host(self) -> None:
+        spec = parse({"kind": "runtime", "python-source": "host"})
+        assert spec.runtime == RuntimeRequest(RuntimeOrigin.HOST, "")
+        (fault,) = faults({"kind": "runtime"})
+        assert fault.startswith(f"Missing required field `{T}.python`: for example `cpython@3.11`")
+
+    def test_host_with_version(self) -> None:
+        spec = parse({**RUNTIME, "python-source": "host"})
+        assert spec.runtime == RuntimeRequest(RuntimeOrigin.HOST, "3.11.13")
+
+
+class TestPythonSource:
+    def test_archives(self) -> None:
+        archive = {"url": "file:///mirror/py%20thon.tar.gz", "sha256": SHA256.upper()}
+        spec = parse({**RUNTIME, "python-source": dict.fromkeys(PLATFORMS, archive)})
+        assert spec.runtime is not None
+        assert spec.runtime.origin is RuntimeOrigin.ARCHIVE
+        assert spec.runtime.archives == dict.fromkeys(
+            PLATFORMS, RuntimeArchive("file:///mirror/py%20thon.tar.gz", SHA256)
+        )
+
+    def test_neither_string_nor_table(self) -> None:
+        assert faults({"kind": "runtime", "python-source": 1}) == [
+            f"Field `{T}.python-source` must be a string or a table"
+        ]
+
+    def test_unknown(self) -> None:
+        assert faults({"kind": "runtime", "python-source": "hots"}) == [
+            (
+                f"Field `{T}.python-source` must be one of `python-build-standalone`, `host`, or a"
+                " table of archives, not `hots`; did you mean `host`?"
+            )
+        ]
+
+    def test_empty_table(self) -> None:
+        assert faults({**RUNTIME, "python-source": {}}) == [
+            f"Field `{T}.python-source` must have the archive of one target platform at least"
+        ]
+
+    def test_entries(self) -> None:
+        field = f"{T}.python-source"
+        source = {
+            "linux-x86_64": {},
+            "beos": {},
+            "win_amd64": "https://x.example/y",
+            "win_arm64": {},
+            "linux_aarch64": {"url": 1, "sha256": SHA256[1:], "sha": ""},
+        }
+        assert faults({**RUNTIME, "python-source": source}) == [
+            f"Unknown target platform `{field}.linux-x86_64`; did you mean `linux_x86_64`?",
+            f"Unknown target platform `{field}.beos`; valid are "
+            + ", ".join(f"`{name}`" for name in PLATFORMS),
+            f"Field `{field}.win_amd64` must be a table with the keys `url` and `sha256`",
+            f"Missing required field `{field}.win_arm64.url`",
+            f"Missing required field `{field}.win_arm64.sha256`",
+            f"Unknown option `{field}.linux_aarch64.sha`; did you mean `sha256`?",
+            f"Field `{field}.linux_aarch64.url` must be a string",
+            f"Field `{field}.linux_aarch64.sha256` must be 64 hexadecimal digits",
+        ]
+
+    @pytest.mark.parametrize(
+        ("url", "words"),
+        [
+            ("ftp://x.example/y", "must begin with `https://`, `http://` or `file:///`"),
+            ("python.tar.gz", "must begin with `https://`, `http://` or `file:///`"),
+            ("/opt/python.tar.gz", "must begin with `https://`, `http://` or `file:///`"),
+            ("file:python.tar.gz", "must begin with `file:///`, with an absolute path"),
+            ("file://host/python.tar.gz", "must begin with `file:///`, with an absolute path"),
+            ("https:///python.tar.gz", "must name a host"),
+            ("https://[::1/python.tar.gz", "is not a valid URL: Invalid IPv6 URL"),
+            ("https://x.example/a b", "must not hold spaces or control characters"),
+        ],
+    )
+    def test_urls(self, url: str, words: str) -> None:
+        source = {"linux_x86_64": {"url": url, "sha256": SHA256}}
+        assert faults({**RUNTIME, "python-source": source}) == [
+            f"Field `{T}.python-source.linux_x86_64.url` {words}"
+        ]
+
+    def test_credentials_are_not_repeated(self) -> None:
+        source = {"linux_x86_64": {"url": "https://me:secret@x.example/y", "sha256": SHA256}}
+        (fault,) = faults({**RUNTIME, "python-source": source})
+        assert "must not hold a user name or a password" in fault
+        assert "secret" not in fault
+
+
+class TestModules:
+    @pytest.mark.parametrize(
+        "entry", ["demo", "demo.cli", "_x", "./demo", "./demo/", "demo.py", "a-b/demo.py", "é.py"]
+    )
+    def test_launch_module_is_kept_as_written(self, entry: str) -> None:
+        assert parse({**APPLICATION, "launch-module": entry}).launch_module == entry
+
+    @pytest.mark.parametrize(
+        ("entry", "words"),
+        [
+            ("demo-app", "must be a dotted name"),
+            ("demo.", "must be a dotted name"),
+            ("1x", "must be a dotted name"),
+            ("-c", "must be a dotted name"),
+            ("demo\\cli", "must have `/` between folders, on Windows too"),
+            ("/demo.py", "must be a relative path"),
+            ("../demo.py", "must not lead out of the project's folder"),
+            ("a/../../demo", "must not lead out of the project's folder"),
+            ("./demo-app", "must end with a name that can be imported, which `demo-app` cannot"),
+            ("demo.cli.py", "must end with a name that can be imported, which `demo.cli` cannot"),
+            (".py", "must end with a name that can be imported"),
+            ("./", "must end with a name that can be imported"),
+            ("demo/__main__.py", "must name the package's folder, and not its `__main__`"),
+        ],
+    )
+    def test_launch_module_refused(self, entry: str, words: str) -> None:
+        (fault,) = faults({**APPLICATION, "launch-module": entry})
+        assert fault.startswith(f"Field `{T}.launch-module` {words}")
+        assert fault.endswith(f": `{entry}`")
+
+    def test_support_modules(self) -> None:
+        entries = ["helpers", "lib/tools/", "lib/one.py"]
+        assert parse({**APPLICATION, "support-modules": entries}).support_modules == tuple(entries)
+
+    def test_support_modules_refused(self) -> None:
+        place = f"in field `{T}.support-modules`"
+        table = {
+            **APPLICATION,
+            "launch-module": "bin/start.py",
+            "support-modules": [1, "start", "a/x.py", "b/x", "../y", "a.b"],
+        }
+        assert faults(table) == [
+            f"Support module #1 {place} must be a string",
+            (
+                f"Support module #2 {place} has the module name `start`, which `bin/start.py` has"
+                " already: `start`"
+            ),
+            f"Support module #4 {place} has the module name `x`, which `a/x.py` has already: `b/x`",
+            f"Support module #5 {place} must not lead out of the project's folder: `../y`",
+            (
+                f"Support module #6 {place} must end with a name that can be imported, which `a.b`"
+                " cannot: `a.b`"
+            ),
+        ]
+
+    def test_a_dotted_launch_module_is_no_path(self) -> None:
+        table = {**APPLICATION, "launch-module": "demo", "support-modules": ["demo"]}
+        assert parse(table).support_modules == ("demo",)
+
+    @given(st.from_regex(r"(\./|[a-z]{1,3}/){0,3}[a-z_]{1,8}(\.py|/)", fullmatch=True))
+    def test_names_of_paths(self, entry: str) -> None:
+        assert is_module_path(entry)
+        assert module_name(entry).isidentifier()
+        stem = posixpath.join("x", entry).rstrip("/").rpartition("/")[2]
+        assert module_name(entry) == stem.removesuffix(".py")
+
+
+class TestLockFile:
+    @pytest.mark.parametrize(
+        ("entry", "path"),
+        [
+            ("pylock.toml", "/stack/apps/demo/pylock.toml"),
+            ("locks/pylock.a-b.toml", "/stack/apps/demo/locks/pylock.a-b.toml"),
+            ("../../locks/pylock.demo.toml", "/stack/locks/pylock.demo.toml"),
+        ],
+    )
+    def test_valid(self, entry: str, path: str) -> None:
+        assert parse({**RUNTIME, "lock-file": entry}).lock_file == Path(path)
+
+    @pytest.mark.parametrize(
+        ("entry", "words"),
+        [
+            ("uv.lock", "must name a file `pylock.toml`"),
+            ("pylock.a.b.toml", "must name a file `pylock.toml`"),
+            ("pylock.toml/", "must name a file `pylock.toml`"),
+            ("PYLOCK.toml", "must name a file `pylock.toml`"),
+            ("/tmp/pylock.toml", "must be a relative path"),  # noqa: S108
+            ("a\\pylock.toml", "must have `/` between folders"),
+        ],
+    )
+    def test_invalid(self, entry: str, words: str) -> None:
+        (fault,) = faults({**RUNTIME, "lock-file": entry})
+        assert fault.startswith(f"Field `{T}.lock-file` {words}")
+
+
+class TestNumbersAndBooleans:
+    @pytest.mark.parametrize("value", [True, "9", 9.0, None])
+    def test_compression_level_of_another_type(self, value: object) -> None:
+        assert faults({**RUNTIME, "compression-level": value}) == [
+            f"Field `{T}.compression-level` must be an integer"
+        ]
+
+    @given(st.integers())
+    def test_compression_level(self, level: int) -> None:
+        table = {**RUNTIME, "compression-level": level}
+        if 1 <= level <= 19:
+            assert parse(table).compression_level == level
+        else:
+            assert faults(table) == [
+                f"Field `{T}.compression-level` must be from 1 to 19, not {level}"
+            ]
+
+    @pytest.mark.parametrize("value", [0, 1, "true"])
+    def test_include_project(self, value: object) -> None:
+        assert faults({**RUNTIME, "include-project": value}) == [
+            f"Field `{T}.include-project` must be a boolean"
+        ]
+        assert parse({**RUNTIME, "include-project": True}).include_project is True
+        assert parse(RUNTIME).include_project is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(LAYER_OPTIONS)) | st.text(max_size=8), json_values),
+    st.sampled_from([{}, RUNTIME, FRAMEWORK, APPLICATION]),
+)
+def test_any_table_is_valid_or_refused_line_by_line(
+    table: dict[str, Any], valid: dict[str, Any]
+) -> None:
+    try:
+        spec = parse({**valid, **table})
+    except ConfigError as error:
+        starts = ("Field ", "Unknown ", "Missing ")
+        for line in error.message.splitlines():
+            assert line.startswith(starts) or " #" in line
+            assert line.isprintable()
+    else:
+        assert spec.kind in LayerKind
+
+
+@given(st.text(string.ascii_letters + string.digits + "._-@ /é", min_size=1, max_size=70))
+def test_a_valid_name_is_one_folder(name: str) -> None:
+    try:
+        spec = parse({**RUNTIME, "name": name})
+    except ConfigError:
+        return
+    assert Path(ROOT, spec.name).parent == ROOT
+    assert spec.name.isascii()
+    assert "@" not in spec.name
+
+
+class Builder(BuilderInterface[VenvLayerConfig, PluginManager]):
+    PLUGIN_NAME = "venvlayer"
+
+    def get_version_api(self) -> dict[str, Callable[..., Any]]:
+        return {"archive": str, "lock": str, "export": str}
+
+    @classmethod
+    def get_config_class(cls) -> type[VenvLayerConfig]:
+        return VenvLayerConfig
+
+
+def config(
+    tmp_path: Path, table: dict[str, Any], build: dict[str, Any] | None = None, **project: Any
+) -> VenvLayerConfig:
+    raw = {
+        "project": {"name": "demo", "version": "1", **project},
+        "tool": {"hatch": {"build": {**(build or {}), "targets": {"venvlayer": table}}}},
+    }
+    return Builder(str(tmp_path), PluginManager(), raw).config
+
+
+class TestVenvLayerConfig:
+    def test_spec(self, tmp_path: Path) -> None:
+        table = {**RUNTIME, "features": ["gpu"], "exclude": ["*.md"], "versions": ["lock"]}
+        spec = config(tmp_path, table, **{"optional-dependencies": {"GPU": ["numpy"]}}).spec
+        assert (spec.root, spec.requirements) == (tmp_path, ("numpy",))
+        assert spec.lock_file == tmp_path / "pylock.venvlayer.toml"
+
+    def test_faults_of_both_kinds_of_options(self, tmp_path: Path) -> None:
+        table = {**RUNTIME, "name": 1, "exclude": "x", "versions": ["archive", "arhive"]}
+        with pytest.raises(ConfigError) as caught:
+            _ = config(tmp_path, table).spec
+        assert caught.value.message.splitlines() == [
+            f"Field `{T}.name` must be a string",
+            f"Field `{T}.exclude` must be an array of strings",
+            f"Unknown versions in field `{T}.versions`: arhive",
+        ]
+
+    def test_generic_alone(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError) as caught:
+            _ = config(tmp_path, {**RUNTIME, "sources": 1}).spec
+        assert caught.value.message == f"Field `{T}.sources` must be a mapping or array of strings"
+
+
+class TestCheckGeneric:
+    def test_nothing_wrong(self, tmp_path: Path) -> None:
+        assert check_generic(config(tmp_path, RUNTIME)) == []
+
+    @pytest.mark.parametrize("option", GENERIC_OPTIONS)
+    def test_every_option_is_looked_at(self, tmp_path: Path, option: str) -> None:
+        (fault,) = check_generic(config(tmp_path, {**RUNTIME, option: 1}))
+        assert fault.startswith(f"Field `{T}.{option}` must be ")
+
+    def test_what_several_options_need_is_said_once(self, tmp_path: Path) -> None:
+        # hatchling reads `packages` for `include`, `only-include` and `sources` too.
+        found = check_generic(config(tmp_path, {**RUNTIME, "packages": [""], "directory": 1}))
+        assert found == [
+            f"Package #1 in field `{T}.packages` cannot be an empty string",
+            f"Field `{T}.directory` must be a string",
+        ]
+
+    def test_options_of_all_targets(self, tmp_path: Path) -> None:
+        found = check_generic(config(tmp_path, RUNTIME, {"artifacts": [1], "directory": 2}))
+        assert found == [
+            "Pattern #1 in field `tool.hatch.build.artifacts` must be a string",
+            "Field `tool.hatch.build.directory` must be a string",
+        ]
+
+    def test_pattern_that_is_none(self, tmp_path: Path) -> None:
+        (fault,) = check_generic(config(tmp_path, {**RUNTIME, "include": ["!"]}))
+        assert fault.startswith(f"Field `{T}.include`: ")
+
+    def test_hook_without_its_script(self, tmp_path: Path) -> None:
+        (fault,) = check_generic(config(tmp_path, {**RUNTIME, "hooks": {"custom": {}}}))
+        assert "Build script does not exist: hatch_build.py" in fault
