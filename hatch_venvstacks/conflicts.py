@@ -1,0 +1,141 @@
+"""What the layers below hold, and the words for it when it stands in the way."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.errors import LockError, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.spec import LayerSpec
+
+
+@dataclass(frozen=True)
+class Held:
+    """A distribution that a layer below holds: the first one in import order counts.
+
+    ``shadowed`` are the other versions, in other layers: ``(version, layer)``.
+    """
+
+    name: str
+    version: str
+    layer: str
+    shadowed: tuple[tuple[str, str], ...] = ()
+
+
+def held_below(below: Sequence[tuple[LayerSpec, Lock]], platform: str) -> dict[str, Held]:
+    """What the layers ``below`` (in import order) hold on ``platform``, by normalized name."""
+    held: dict[str, Held] = {}
+    for layer, lock in below:
+        if platform not in lock.inputs.platforms:
+            continue
+        for name, version in lock.versions().items():
+            first = held.setdefault(name, Held(name, version, layer.name))
+            if first.version != version:
+                shadowed = (*first.shadowed, (version, layer.name))
+                held[name] = Held(name, first.version, first.layer, shadowed)
+    return held
+
+
+def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
+    """Normalized name -> version of what is ``held``."""
+    return {name: one.version for name, one in held.items()}
+
+
+def explain(
+    spec: LayerSpec,
+    held: Mapping[str, Mapping[str, Held]],
+    error: ToolError,
+    unconstrained: Callable[[], Mapping[str, Any]],
+) -> LockError:
+    """Say in the layers' terms why there is no resolution.
+
+    ``error`` is uv's; ``unconstrained`` resolves without the layers below and gives uv's lock, or
+    raises :class:`ToolError` where that fails too: then no layer is to blame.
+    """
+    everything = {name: one for names in held.values() for name, one in names.items()}
+    lines = list(_direct(spec, everything))
+    if not lines:
+        lines = list(_through_others(everything, error, unconstrained))
+    if not lines:
+        return LockError(error.message, detail=error.detail)
+    return LockError(
+        f"Layer `{spec.name}` conflicts with a layer below: {'; '.join(lines)}",
+        detail=error.detail,
+        hint="Change the requirement, or the version in the layer below and lock that again",
+    )
+
+
+def _direct(spec: LayerSpec, held: Mapping[str, Held]) -> Iterator[str]:
+    for text in spec.requirements:
+        requirement = Requirement(text)
+        one = held.get(canonicalize_name(requirement.name))
+        if one and not requirement.specifier.contains(one.version, prereleases=True):
+            yield f"it requires `{text}`, but layer `{one.layer}` holds {one.name} {one.version}"
+
+
+def _through_others(
+    held: Mapping[str, Held],
+    error: ToolError,
+    unconstrained: Callable[[], Mapping[str, Any]],
+) -> Iterator[str]:
+    blamed = [
+        one
+        for one in held.values()
+        if re.search(
+            rf"(?<![\w.-]){re.escape(one.name)}(\{{[^}}]*\}})?=={re.escape(one.version)}(?![\w.])",
+            error.detail,
+        )
+    ]
+    if not blamed:
+        return
+    try:
+        packages = unconstrained()["package"]
+    except ToolError:
+        return
+    for one in blamed:
+        chain = _chain(packages, one.name)
+        if chain:
+            through = " -> ".join(f"`{name}`" for name in chain)
+            yield (
+                f"its requirement {through} needs another version of {one.name} than "
+                f"{one.version}, which layer `{one.layer}` holds"
+            )
+
+
+def _chain(packages: Sequence[Mapping[str, Any]], wanted: str) -> list[str]:
+    """The shortest way from a requirement of the project to ``wanted``, both included."""
+    requires = {
+        package["name"]: [
+            dependency["name"]
+            for dependency in (
+                *package.get("dependencies", ()),
+                *(
+                    one
+                    for extra in package.get("optional-dependencies", {}).values()
+                    for one in extra
+                ),
+            )
+        ]
+        for package in packages
+    }
+    root = next(package["name"] for package in packages if "virtual" in package["source"])
+    ways = deque([[name] for name in requires[root]])
+    seen: set[str] = set()
+    while ways:
+        way = ways.popleft()
+        if way[-1] == wanted:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways.extend([*way, name] for name in requires.get(way[-1], ()))
+    return []

@@ -1,0 +1,159 @@
+"""Locks as files: read, checked, and written as text that people can compare.
+
+The file is a :pep:`751` lock (https://packaging.python.org/en/latest/specifications/pylock-toml/).
+Its ``[tool.hatch-venvstacks]`` table is described in ``docs/reference/lock.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.pylock import Pylock, PylockValidationError
+
+from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.lock import TOOL, Lock, LockInputs, command_in
+from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover (python < 3.11)
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+# A wheel's keys in the order in which people look for them.
+_WHEEL_KEYS = ("name", "url", "path", "upload-time", "size", "hashes")
+
+
+def read_lock(path: Path) -> Lock:
+    """Read the lock at ``path``.
+
+    :raises LockError: where it is missing, not TOML, not :pep:`751`, or not made by this project.
+    """
+    mend = f"Delete it and make it anew: {command_in(path.parent)}"
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        pylock = Pylock.from_dict(data)
+    except FileNotFoundError:
+        raise LockError(
+            f"The lock is missing: {path}", hint=f"Make it: {command_in(path.parent)}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"The lock cannot be read: {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise LockError(f"The lock is not valid TOML: {path}: {error}", hint=mend) from error
+    except PylockValidationError as error:
+        raise LockError(f"The lock is not valid (PEP 751): {path}: {error}", hint=mend) from error
+    try:
+        inputs = _inputs(data["tool"][TOOL])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LockError(
+            f"The lock was not made by {TOOL}, or by another version of it: {path}", hint=mend
+        ) from error
+    return Lock(path, pylock, inputs)
+
+
+def write_lock(lock: Lock) -> None:
+    """Write ``lock`` to its path: the whole file, or nothing.
+
+    :raises LockError: where the folder cannot be written to.
+    """
+    text = dump_lock(lock)
+    try:
+        lock.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".pylock-", dir=lock.path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode())
+            temporary.chmod(0o644)
+            temporary.replace(lock.path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise LockError(f"The lock cannot be written: {lock.path}: {error}") from error
+
+
+def dump_lock(lock: Lock) -> str:
+    """The text of ``lock``: the same for the same value."""
+    import tomlkit
+
+    document = tomlkit.document()
+    for key, value in lock.pylock.to_dict().items():
+        if key not in ("packages", "tool"):
+            document[key] = value
+    packages = tomlkit.aot()
+    for package in lock.pylock.to_dict()["packages"]:
+        packages.append(_package_table(package))
+    document["packages"] = packages or tomlkit.array()
+    tool = tomlkit.table(is_super_table=True)
+    tool[TOOL] = _inputs_table(lock.inputs)
+    document["tool"] = tool
+    return tomlkit.dumps(document)
+
+
+def _package_table(package: Mapping[str, Any]) -> Any:
+    import tomlkit
+
+    table = tomlkit.table()
+    for key, value in package.items():
+        if key != "wheels":
+            table[key] = value
+    wheels = tomlkit.array()
+    for wheel in package["wheels"]:
+        inline = tomlkit.inline_table()
+        inline.update({key: wheel[key] for key in _WHEEL_KEYS if key in wheel})
+        wheels.append(inline)
+    wheels.multiline(multiline=True)
+    table["wheels"] = wheels
+    return table
+
+
+def _inputs_table(inputs: LockInputs) -> Any:
+    import tomlkit
+
+    table = tomlkit.table()
+    table["format"] = FORMAT
+    table["platforms"] = list(inputs.platforms)
+    requirements = tomlkit.array()
+    requirements.extend(inputs.requirements)
+    table["requirements"] = requirements.multiline(multiline=bool(inputs.requirements))
+    if inputs.runtime is not None:
+        runtime = {"origin": str(inputs.runtime.origin), "version": inputs.runtime.version}
+        table["runtime"] = runtime
+        if inputs.runtime.archives:
+            archives = inputs.runtime.archives.items()
+            table["runtime"]["archives"] = {
+                platform: {"url": archive.url, "sha256": archive.sha256}
+                for platform, archive in archives
+            }
+    if any(inputs.below.values()):
+        table["below"] = {platform: dict(names) for platform, names in inputs.below.items()}
+    return table
+
+
+def _inputs(table: Mapping[str, Any]) -> LockInputs:
+    if table["format"] != FORMAT:
+        raise ValueError(table["format"])
+    runtime = table.get("runtime")
+    return LockInputs(
+        platforms=tuple(table["platforms"]),
+        requirements=tuple(table["requirements"]),
+        below={platform: dict(names) for platform, names in table.get("below", {}).items()},
+        runtime=runtime
+        and LockedRuntime(
+            RuntimeOrigin(runtime["origin"]),
+            runtime["version"],
+            {
+                platform: RuntimeArchive(archive["url"], archive["sha256"])
+                for platform, archive in runtime.get("archives", {}).items()
+            },
+        ),
+    )

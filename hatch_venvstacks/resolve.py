@@ -1,0 +1,310 @@
+"""From a layer's requirements and the locks below it to its own lock.
+
+``uv lock`` resolves in a generated project, with the target platforms as its environments and what
+the layers below hold as constraints. Constraints of a project with environments stay with their
+platform, which those of ``uv pip compile --universal`` do not. What the layers below hold is then
+taken out of the result.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+from packaging.pylock import Package, PackageWheel, Pylock
+from packaging.version import Version
+
+from hatch_venvstacks.conflicts import Held, explain, held_below, held_versions
+from hatch_venvstacks.errors import LockError, ToolError
+from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
+from hatch_venvstacks.platforms import marker_environment, wheel_tags
+from hatch_venvstacks.uv import run_uv
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover (python < 3.11)
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from packaging.markers import Marker
+    from packaging.tags import Tag
+
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+
+# Has to differ from every requirement.
+_PROJECT = "venvlayer-resolution"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a resolution stands on besides requirements.
+
+    ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder.
+    """
+
+    runtime: LockedRuntime
+    platforms: tuple[TargetPlatform, ...]
+    interpreter: Path
+    work: Path
+
+
+def resolve(
+    spec: LayerSpec,
+    below: Sequence[tuple[LayerSpec, Lock]],
+    ground: Ground,
+    *,
+    previous: Lock | None = None,
+) -> Lock:
+    """The lock of ``spec`` above the locks ``below`` (in import order).
+
+    The versions of ``previous`` are kept where they still fit.
+
+    :raises LockError: where there is no resolution, no wheel, or the layers below disagree.
+    """
+    held = {platform.name: held_below(below, platform.name) for platform in ground.platforms}
+    _check_agreement(spec, below, held, ground)
+    export: dict[str, Any] = {"packages": []}
+    if spec.requirements:
+        pins = previous.versions() if previous else {}
+        constraints = list(_constraints(held, ground.platforms))
+        project = _project(spec.requirements, constraints, ground)
+        try:
+            export = _run(spec.name, project, pins, ground, "resolution")
+        except ToolError as error:
+            free = _project(spec.requirements, [], ground)
+
+            def unconstrained() -> Mapping[str, Any]:
+                _run(spec.name, free, pins, ground, "free")
+                return tomllib.loads((ground.work / "free" / "uv.lock").read_text("utf-8"))
+
+            raise explain(spec, held, error, unconstrained) from error
+    return _lock(spec, export, held, ground)
+
+
+def _run(
+    layer: str, project: Mapping[str, Any], pins: Mapping[str, str], ground: Ground, name: str
+) -> dict[str, Any]:
+    """Resolve a generated project in the subfolder ``name``; give uv's export (:pep:`751`)."""
+    import tomlkit
+
+    folder = ground.work / name
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(tomlkit.dumps(project), "utf-8")
+    if pins:
+        (folder / "uv.lock").write_text(_preferences(project, pins), "utf-8")
+    doing = f"The requirements of layer `{layer}` cannot be resolved"
+    python = ("--python", str(ground.interpreter))
+    run_uv(["lock", *python], folder=folder, doing=doing)
+    text = run_uv(
+        ["export", *python, "--frozen", "--no-header", "--format", "pylock.toml"],
+        folder=folder,
+        doing=doing,
+    )
+    return tomllib.loads(text)
+
+
+def _project(
+    requirements: Sequence[str], constraints: Sequence[str], ground: Ground
+) -> dict[str, Any]:
+    markers = [platform.marker for platform in ground.platforms]
+    return {
+        "project": {
+            "name": _PROJECT,
+            "version": "0",
+            "requires-python": str(requires_python(ground.runtime)),
+            "dependencies": list(requirements),
+        },
+        "tool": {
+            "uv": {
+                "package": False,
+                "no-build": True,
+                "environments": markers,
+                "required-environments": markers,
+                "constraint-dependencies": list(constraints),
+                # Makes the generated project a root, whatever lies in the folders above it.
+                "workspace": {},
+            }
+        },
+    }
+
+
+def _preferences(project: Mapping[str, Any], pins: Mapping[str, str]) -> str:
+    # uv takes versions that an existing uv.lock holds as preferences, also of a lock that does not
+    # fit the project: names and versions are all that matters in it.
+    import tomlkit
+
+    packages = [
+        {"name": name, "version": version, "source": {"registry": "https://pypi.org/simple"}}
+        for name, version in sorted(pins.items())
+    ]
+    python = project["project"]["requires-python"]
+    return tomlkit.dumps(
+        {"version": 1, "revision": 3, "requires-python": python, "package": packages}
+    )
+
+
+def _constraints(
+    held: Mapping[str, Mapping[str, Held]], platforms: Sequence[TargetPlatform]
+) -> Iterator[str]:
+    names = sorted({name for names in held.values() for name in names})
+    for name in names:
+        versions = {
+            platform: held[platform.name][name].version
+            for platform in platforms
+            if name in held[platform.name]
+        }
+        if len(versions) == len(platforms) and len(set(versions.values())) == 1:
+            yield f"{name}=={next(iter(versions.values()))}"
+        else:
+            for platform, version in versions.items():
+                yield f"{name}=={version} ; {platform.marker}"
+
+
+def _check_agreement(
+    spec: LayerSpec,
+    below: Sequence[tuple[LayerSpec, Lock]],
+    held: Mapping[str, Mapping[str, Held]],
+    ground: Ground,
+) -> None:
+    """Where two base layers hold two versions, the first must do for the whole stack."""
+    shadowed = [one for names in held.values() for one in names.values() if one.shadowed]
+    if not shadowed:
+        return
+    requirements = sorted({*spec.requirements, *_requirements_below(below)})
+    project = _project(requirements, list(_constraints(held, ground.platforms)), ground)
+    try:
+        _run(spec.name, project, {}, ground, "agreement")
+    except ToolError as error:
+        one = shadowed[0]
+        others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
+        raise LockError(
+            f"The layers below `{spec.name}` hold different versions of `{one.name}`: "
+            f"`{one.layer}` holds {one.version}, {others}",
+            detail=error.detail,
+            hint="Constrain it to one version in both layers, or move it into a layer below both",
+        ) from error
+
+
+def _requirements_below(below: Sequence[tuple[LayerSpec, Lock]]) -> Iterator[str]:
+    for _, lock in below:
+        yield from lock.inputs.requirements
+
+
+def _lock(
+    spec: LayerSpec,
+    export: Mapping[str, Any],
+    held: Mapping[str, Mapping[str, Held]],
+    ground: Ground,
+) -> Lock:
+    runtime, platforms = ground.runtime, ground.platforms
+    found = Pylock.from_dict({"lock-version": "1.0", "created-by": TOOL, **export}).packages
+    needed = {
+        platform.name: {str(p.name) for p in found if _holds(p.marker, platform, runtime)}
+        for platform in platforms
+    }
+    tags = {platform.name: frozenset(wheel_tags(platform, runtime.minor)) for platform in platforms}
+    own = []
+    for package in sorted(found, key=lambda package: (str(package.name), str(package.version))):
+        targets = [
+            platform
+            for platform in platforms
+            if _holds(package.marker, platform, runtime)
+            and str(package.name) not in held[platform.name]
+        ]
+        if targets:
+            own.append(_package(package, spec, targets, platforms, tags))
+    pylock = Pylock(
+        lock_version=Version("1.0"),
+        environments=[_marker(platform.marker) for platform in platforms],
+        requires_python=requires_python(runtime),
+        created_by=TOOL,
+        packages=own,
+    )
+    inputs = LockInputs(
+        platforms=tuple(platform.name for platform in platforms),
+        requirements=spec.requirements,
+        below={
+            name: {key: held_versions(held[name]).get(key, "") for key in sorted(keys)}
+            for name, keys in needed.items()
+        }
+        if spec.base_layers
+        else {},
+        runtime=runtime if spec.runtime is not None else None,
+    )
+    return Lock(spec.lock_file, pylock, inputs)
+
+
+def _holds(marker: Marker | None, platform: TargetPlatform, runtime: LockedRuntime) -> bool:
+    environment = marker_environment(platform, runtime.version)
+    return marker is None or marker.evaluate(
+        cast("dict[str, str]", environment), context="lock_file"
+    )
+
+
+def _marker(text: str) -> Marker:
+    from packaging.markers import Marker
+
+    return Marker(text)
+
+
+def _package(
+    package: Package,
+    spec: LayerSpec,
+    targets: Sequence[TargetPlatform],
+    platforms: Sequence[TargetPlatform],
+    tags: Mapping[str, frozenset[Tag]],
+) -> Package:
+    """``package`` with a simple marker, and only the wheels that its targets can use."""
+    from packaging.utils import parse_wheel_filename
+
+    usable: dict[str, PackageWheel] = {}
+    offered = {wheel.filename: wheel for wheel in package.wheels or ()}
+    for platform in targets:
+        fitting = {
+            name: wheel
+            for name, wheel in offered.items()
+            if tags[platform.name] & parse_wheel_filename(name)[3]
+        }
+        if not fitting:
+            shown = ", ".join(sorted(offered)) or "none at all"
+            raise LockError(
+                f"`{package.name}` {package.version} has no wheel for {platform.name}, "
+                f"which layer `{spec.name}` is locked for",
+                detail=f"  Its wheels: {shown}",
+                hint="Constrain it to a version that has one; layers are never built from sdists",
+            )
+        usable.update(fitting)
+    everywhere = len(targets) == len(platforms)
+    index = package.index if (package.index or "").startswith("http") else None
+    return Package(
+        name=package.name,
+        version=package.version,
+        marker=None if everywhere else _marker(" or ".join(p.marker for p in targets)),
+        index=index and without_credentials(index),
+        wheels=[_wheel(usable[name], spec.lock_file.parent) for name in sorted(usable)],
+    )
+
+
+def _wheel(wheel: PackageWheel, folder: Path) -> PackageWheel:
+    url = wheel.url or ""
+    if not url.startswith("file:"):
+        return replace(wheel, name=None, url=without_credentials(url))
+    local = url2pathname(urlsplit(url).path)
+    with suppress(ValueError):  # on Windows, another drive has no relative path
+        local = os.path.relpath(local, folder)
+    return replace(wheel, name=None, url=None, path=Path(local).as_posix(), upload_time=None)
+
+
+def without_credentials(url: str) -> str:
+    """``url`` without user name and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

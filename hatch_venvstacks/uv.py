@@ -1,0 +1,98 @@
+"""The only door to the uv process.
+
+uv resolves, fetches and unpacks wheels (https://docs.astral.sh/uv/). What it may see of the
+caller's environment is listed here: an inherited ``UV_PYTHON`` would outrank the interpreter that
+is asked for, and an inherited ``VIRTUAL_ENV`` would name another one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# What a process needs to start, to find the user's folders, and to reach the network.
+_SYSTEM = re.compile(
+    r"""
+        APPDATA | COMSPEC | LOCALAPPDATA | PATHEXT | PROGRAMDATA | SYSTEMDRIVE | SYSTEMROOT
+      | USERNAME | USERPROFILE | WINDIR
+      | HOME | LANG | LC_ALL | LOGNAME | PATH | TE?MP | TMPDIR | USER
+      | DBUS_SESSION_BUS_ADDRESS | XDG_(CACHE_HOME | CONFIG_DIRS | CONFIG_HOME | DATA_HOME
+      | RUNTIME_DIR)
+      | (ALL | HTTP | HTTPS | NO)_PROXY | NETRC | SSL_CERT_DIR | SSL_CERT_FILE | SSL_CLIENT_CERT
+      | PYTHON_KEYRING_BACKEND
+    """,
+    re.VERBOSE,
+)
+# Where packages come from and how they are fetched is the user's to say; what is done with them,
+# by which interpreter and where to, is ours.
+_UV = re.compile(
+    r"""UV_ (
+        CACHE_DIR | CONCURRENT_\w+ | CONFIG_FILE | DEFAULT_INDEX | EXCLUDE_NEWER | EXTRA_INDEX_URL
+      | FIND_LINKS | HTTP_\w+ | INDEX(_\w+)? | INSECURE_HOST | KEYRING_PROVIDER | LOCK_TIMEOUT
+      | NATIVE_TLS | NO_CACHE | NO_CONFIG | NO_INDEX | OFFLINE | PRERELEASE | REQUEST_TIMEOUT
+      | SYSTEM_CERTS
+    )""",
+    re.VERBOSE,
+)
+_OURS = {
+    "NO_COLOR": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "UV_NO_INSTALLER_METADATA": "1",
+    "UV_NO_PROGRESS": "1",
+    "UV_PYTHON_DOWNLOADS": "never",
+}
+
+
+def run_uv(
+    arguments: Sequence[str], *, folder: Path, doing: str, environ: Mapping[str, str] | None = None
+) -> str:
+    """Run uv in ``folder`` and give its standard output.
+
+    ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
+    ``environ`` is the caller's environment, :data:`os.environ` by default.
+
+    :raises ToolError: where uv fails; its own words are kept.
+    """
+    from uv import find_uv_bin
+
+    try:
+        process = subprocess.run(
+            [find_uv_bin(), *arguments],
+            cwd=folder,
+            env=uv_environment(os.environ if environ is None else environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
+    if process.returncode:
+        raise ToolError(doing, detail=_words(process.stderr))
+    return process.stdout
+
+
+def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a uv process: from an allow-list, plus what we set ourselves."""
+    passed = {
+        name: value
+        for name, value in environ.items()
+        if _SYSTEM.fullmatch(name.upper()) or _UV.fullmatch(name.upper())
+    }
+    return {**passed, **_OURS}
+
+
+def _words(stderr: str) -> str:
+    chatter = ("Using CPython ", "Using Python ", "warning: The `--pylock`", "Ignoring existing ")
+    lines = (line.rstrip() for line in stderr.splitlines())
+    return "\n".join(f"  uv: {line}" for line in lines if line and not line.startswith(chatter))
