@@ -1,0 +1,225 @@
+"""Installed distributions as plans of segments.
+
+uv has unpacked the wheels into a prefix of their own. RECORD says which file is whose
+(https://packaging.python.org/en/latest/specifications/recording-installed-packages/); what an
+installer writes for the machine at hand (scripts, notes on where a wheel came from) is made anew or
+left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import posixpath
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.scripts import entry_points, launcher, relocated
+from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    # Installs one distribution into a prefix of its own, and gives that.
+    Isolate = Callable[[str], Path]
+
+# Notes of an installer on this one installation, which say nothing about the distribution.
+_NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+_NAMESPACE_WORDS = (b"pkgutil", b"pkg_resources")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A distribution as it lies in the folder ``prefix``.
+
+    ``files`` maps paths relative to the prefix to the hashes in RECORD (empty where it has none);
+    ``dist_info`` is such a path, too.
+    """
+
+    prefix: Path
+    name: str
+    version: str
+    dist_info: str
+    files: Mapping[str, str]
+
+
+def site_packages(minor: str) -> str:
+    """The folder for packages in a layer on CPython ``minor`` (``"3.11"``), on POSIX."""
+    return f"lib/python{minor}/site-packages"
+
+
+def read_prefix(prefix: Path, minor: str) -> list[Installed]:
+    """The distributions in ``prefix``, sorted by name.
+
+    :raises BuildError: where one has no name or RECORD, or RECORD leaves the prefix.
+    """
+    folders = sorted((prefix / site_packages(minor)).glob("*.dist-info"))
+    return sorted((_read(prefix, folder) for folder in folders), key=lambda found: found.name)
+
+
+def distribution_plans(
+    prefix: Path, minor: str, interpreter: str, isolate: Isolate, mtime: int = MEMBER_TIME
+) -> list[Plan]:
+    """A plan for each distribution in ``prefix``, sorted by name.
+
+    ``interpreter`` is the path that the installer was given, ``isolate`` installs one distribution
+    again on its own: in a shared prefix, the bytes of a file with two owners are those of either.
+
+    :raises BuildError: where two distributions have a file with different content.
+    """
+    found = read_prefix(prefix, minor)
+    claims: dict[str, list[Installed]] = {}
+    for one in found:
+        for path in one.files:
+            claims.setdefault(path, []).append(one)
+    shared = {path: owners for path, owners in claims.items() if len(owners) > 1}
+    names = {one.name for owners in shared.values() for one in owners}
+    alone = {name: _only(read_prefix(isolate(name), minor), name) for name in sorted(names)}
+    omitted = dict(_shared(shared, alone, interpreter))
+    unowned = _unowned(prefix, found)
+    return [
+        _plan(
+            alone.get(one.name, one),
+            frozenset(path for path, owner in omitted.items() if owner != one.name),
+            unowned.get(one.name, ()),
+            interpreter,
+            mtime,
+        )
+        for one in found
+    ]
+
+
+def _only(found: Sequence[Installed], name: str) -> Installed:
+    return next(one for one in found if one.name == name)
+
+
+def _read(prefix: Path, folder: Path) -> Installed:
+    shown = folder.name
+    site = folder.parent.relative_to(prefix).as_posix()
+    try:
+        metadata = HeaderParser().parsestr((folder / "METADATA").read_text("utf-8", "replace"))
+        record = (folder / "RECORD").read_text("utf-8")
+        name, version = canonicalize_name(metadata["Name"] or ""), metadata["Version"] or ""
+    except OSError as error:
+        raise BuildError(f"`{shown}` is not complete: {error}") from error
+    if not name or not version:
+        raise BuildError(f"`{shown}` has no name or no version in its METADATA")
+    files = {}
+    for row in csv.reader(io.StringIO(record)):
+        if not row:
+            continue
+        path = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
+        if path.startswith(("../", "/")):
+            raise BuildError(
+                f"`{name}` {version} has a file outside its layer: `{row[0]}`",
+                hint="Report it to the maintainers of that distribution",
+            )
+        if (prefix / path).is_file() and not _is_transient(path, f"{site}/{shown}"):
+            files[path] = row[1] if len(row) > 1 else ""
+    return Installed(prefix, name, version, f"{site}/{shown}", files)
+
+
+def _is_transient(path: str, dist_info: str) -> bool:
+    parts = path.split("/")
+    return "__pycache__" in parts or path in {f"{dist_info}/{note}" for note in _NOTES}
+
+
+def _unowned(prefix: Path, found: Sequence[Installed]) -> dict[str, tuple[str, ...]]:
+    """Files that no RECORD names, for the distribution with most of their path in common."""
+    owned = {path for one in found for path in one.files}
+    notes = {f"{one.dist_info}/{note}" for one in found for note in _NOTES}
+    result: dict[str, tuple[str, ...]] = {}
+    for file in sorted(path for path in prefix.rglob("*") if path.is_file()):
+        path = file.relative_to(prefix).as_posix()
+        if path in owned or path in notes or path == ".lock" or "__pycache__" in path.split("/"):
+            continue
+        owner = max(
+            found,
+            key=lambda one: max(
+                (len(posixpath.commonpath((path, p))) for p in one.files), default=0
+            ),
+        )
+        result[owner.name] = (*result.get(owner.name, ()), path)
+    return result
+
+
+def _shared(
+    shared: Mapping[str, Sequence[Installed]], alone: Mapping[str, Installed], interpreter: str
+) -> Iterator[tuple[str, str]]:
+    """Which distribution packs each file that several have, as ``(path, name)``."""
+    for path, owners in sorted(shared.items()):
+        names = sorted(one.name for one in owners)
+        contents = {name: b"".join(read(_member(alone[name], path, interpreter))) for name in names}
+        if len(set(contents.values())) == 1:
+            yield path, names[0]
+        elif path.endswith("/__init__.py") and all(map(_is_namespace, contents.values())):
+            # An empty one would end a namespace that the other keeps open.
+            yield path, max(names, key=lambda name: (len(contents[name]), name))
+        else:
+            listed = " and ".join(f"`{name}`" for name in names)
+            raise BuildError(
+                f"{listed} both have the file `{path}`, with different content",
+                hint="Only one of them can be in this layer",
+            )
+
+
+def _is_namespace(content: bytes) -> bool:
+    code = [line for line in content.splitlines() if line.strip() and line.lstrip()[:1] != b"#"]
+    return not code or any(word in content for word in _NAMESPACE_WORDS)
+
+
+def _plan(
+    one: Installed, omitted: frozenset[str], unowned: Sequence[str], interpreter: str, mtime: int
+) -> Plan:
+    record = f"{one.dist_info}/RECORD"
+    launchers = {f"bin/{name}": content for name, content in _launchers(one)}
+    paths = sorted({*one.files, *unowned, *launchers} - omitted - {record})
+    members = [
+        Member(path, launchers[path], executable=True)
+        if path in launchers
+        else _member(one, path, interpreter)
+        for path in paths
+    ]
+    members.append(Member(record, _record(members, record)))
+    members.sort(key=lambda member: member.path)
+    return Plan(PlanKind.DISTRIBUTION, one.name, one.version, tuple(members), mtime)
+
+
+def _launchers(one: Installed) -> Iterator[tuple[str, bytes]]:
+    path = one.prefix / one.dist_info / "entry_points.txt"
+    if path.is_file():
+        for entry in entry_points(path.read_text("utf-8"), one.name):
+            yield entry.name, launcher(entry)
+
+
+def _member(one: Installed, path: str, interpreter: str) -> Member:
+    member = member_of(path, one.prefix / path)
+    if posixpath.dirname(path) != "bin":
+        return member
+    content = b"".join(read(member))
+    changed = relocated(content, interpreter)
+    return member if changed == content else Member(path, changed, executable=True)
+
+
+def _record(members: Sequence[Member], record: str) -> bytes:
+    site = posixpath.dirname(posixpath.dirname(record))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = [(record, "", "")]
+    for member in members:
+        digest, size = hashlib.sha256(), 0
+        for chunk in read(member):
+            digest.update(chunk)
+            size += len(chunk)
+        encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+        rows.append((member.path, f"sha256={encoded}", str(size)))
+    for path, encoded, length in sorted(rows):
+        writer.writerow((posixpath.relpath(path, site), encoded, length))
+    return text.getvalue().encode()

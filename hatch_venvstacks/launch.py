@@ -1,0 +1,44 @@
+"""What an application starts: is there such a module?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.distribution import site_packages
+from hatch_venvstacks.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from hatch_venvstacks.segment import Plan
+
+
+def check_launch_module(
+    module: str, plans: Sequence[Plan], minor: str, below: Callable[[], Iterable[str]]
+) -> None:
+    """Make sure that ``python -m module`` finds something to run.
+
+    ``plans`` are the layer's; ``below`` gives the files of the layers below, relative to their
+    layer, and is asked only where the layer itself has no such module.
+
+    :raises BuildError: where there is none, or where it is a package without ``__main__``.
+    """
+    own = {member.path for plan in plans for member in plan.members}
+    place = f"{site_packages(minor)}/{module.replace('.', '/')}"
+    runs = {f"{place}.py", f"{place}/__main__.py"}
+    if runs & own or module.partition(".")[0] in sys.stdlib_module_names:
+        return
+    others = set(below())
+    if runs & others:
+        return
+    if any(path.startswith(f"{place}/") for path in own | others):
+        raise BuildError(
+            f"`launch-module` is the package `{module}`, which has no module `__main__`",
+            hint=f"Add `__main__.py` to it, or name the module to run: `{module}.<name>`",
+        )
+    raise BuildError(
+        f"`launch-module` is `{module}`, which neither this layer nor a layer below has",
+        hint="Name a module of the project or of a requirement, or a path to a module that is no "
+        'part of a package (such as "launch.py")',
+    )

@@ -1,0 +1,245 @@
+"""One distribution, or any other part of a layer, as a run of tar members compressed on its own.
+
+The bytes of a segment depend on its plan and nothing else: owner, mode, time and order of members
+are set here, and nothing of them is read from the file system but content, the executable bit and
+the target of links. Concatenated segments are one valid archive: a zstd file may consist of several
+frames (:rfc:`8878`, section 3), and a tar file has no index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol, cast
+
+from hatch_venvstacks.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# The format of archives: a change that alters bytes raises it.
+FORMAT = 1
+# 1980-01-01T00:00:00Z in seconds: the first moment that a zip file can hold, too.
+MEMBER_TIME = 315_532_800
+# A plan is cut where its files exceed this, in bytes of content.
+SEGMENT_SIZE = 32 * 2**20
+_CHUNK = 2**20
+_BLOCK = tarfile.BLOCKSIZE
+# Two zero blocks end a tar archive (POSIX pax, "ustar Interchange Format").
+END_OF_ARCHIVE = bytes(2 * _BLOCK)
+
+
+class PlanKind(str, Enum):
+    """What a segment holds."""
+
+    HEAD = "head"
+    RUNTIME = "runtime"
+    DISTRIBUTION = "distribution"
+    PROJECT = "project"
+    WIRING = "wiring"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file, symlink or folder of a layer.
+
+    ``path`` is relative to the layer's folder, with ``/``. A file has its ``content``: bytes, or
+    the path of a file to read; a symlink has ``link``, its relative target; a folder has neither.
+    """
+
+    path: str
+    content: bytes | Path | None = None
+    link: str = ""
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a segment is made of: its members in order, all with the modification time ``mtime``.
+
+    ``name`` and ``version`` are those of a distribution; ``mtime`` is in seconds since the epoch.
+    """
+
+    kind: PlanKind
+    name: str
+    version: str
+    members: tuple[Member, ...]
+    mtime: int = MEMBER_TIME
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A compressed segment in the file ``path``: its size in bytes and its SHA-256 (hex)."""
+
+    plan: Plan
+    path: Path
+    size: int
+    sha256: str
+
+
+def head(plans: Iterable[Plan]) -> Plan:
+    """The plan of an archive's first segment: all folders that the other ``plans`` need."""
+    folders = {
+        "/".join(parts[:end])
+        for plan in plans
+        for parts in (member.path.split("/") for member in plan.members)
+        for end in range(len(parts))
+    }
+    return Plan(PlanKind.HEAD, "", "", tuple(Member(path) for path in sorted(folders)))
+
+
+def cut(plan: Plan, size: int = SEGMENT_SIZE) -> Iterator[Plan]:
+    """``plan`` in parts of at most ``size`` bytes of content, or of one file that is larger."""
+    part: list[Member] = []
+    total = 0
+    for member in plan.members:
+        length = _length(member)
+        if part and total + length > size:
+            yield replace(plan, members=tuple(part))
+            part, total = [], 0
+        part.append(member)
+        total += length
+    if part:
+        yield replace(plan, members=tuple(part))
+
+
+def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False) -> Segment:
+    """Write the segment of ``plan`` to ``path``.
+
+    ``top`` is the layer's folder, the first part of every member's name; ``level`` is zstd's
+    compression level; the ``last`` segment of an archive closes the tar file.
+
+    :raises BuildError: where a file cannot be read, or changes while it is read.
+    """
+    import zstandard
+
+    size = sum(_tar_size(member, top, plan.mtime) for member in plan.members)
+    size += len(END_OF_ARCHIVE) if last else 0
+    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
+    with path.open("wb") as file:
+        hashing = _HashingWriter(file)
+        writer = cast("IO[bytes]", hashing)
+        with compressor.stream_writer(writer, size=size, closefd=False) as stream:
+            write_members(plan, top, stream)
+            if last:
+                stream.write(END_OF_ARCHIVE)
+    return Segment(plan, path, hashing.size, hashing.hash.hexdigest())
+
+
+def write_members(plan: Plan, top: str, stream: _Writer) -> None:
+    """Write the tar members of ``plan`` to ``stream``, without an end-of-archive mark."""
+    for member in plan.members:
+        header = _header(member, top, plan.mtime)
+        stream.write(header)
+        if member.content is not None:
+            length = 0
+            for chunk in read(member):
+                length += len(chunk)
+                stream.write(chunk)
+            if length != _length(member):
+                raise BuildError(
+                    f"A file has changed while it was packed: {member.content!s}",
+                    hint="Build again",
+                )
+            stream.write(bytes(-length % _BLOCK))
+
+
+def read(member: Member) -> Iterator[bytes]:
+    """The content of a file, in chunks.
+
+    :raises BuildError: where it cannot be read.
+    """
+    if isinstance(member.content, Path):
+        try:
+            with member.content.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+        except OSError as error:
+            raise BuildError(f"A file cannot be read: {member.content}: {error}") from error
+    elif member.content:
+        yield member.content
+
+
+def member_of(path: str, file: Path, *, link: str = "") -> Member:
+    """The member for ``file``, or for a symlink where ``link`` is given.
+
+    :raises BuildError: where the file cannot be looked at.
+    """
+    if link:
+        return Member(path, link=link)
+    try:
+        return Member(path, file, executable=bool(file.stat().st_mode & 0o100))
+    except OSError as error:
+        raise BuildError(f"A file cannot be read: {file}: {error}") from error
+
+
+def check_paths(plans: Sequence[Plan]) -> None:
+    """Refuse ``plans`` in which two parts of a layer claim one path.
+
+    :raises BuildError: naming both.
+    """
+    owners: dict[str, Plan] = {}
+    for plan in plans:
+        for member in plan.members:
+            other = owners.setdefault(member.path, plan)
+            if other is not plan:
+                raise BuildError(
+                    f"{_owner(other)} and {_owner(plan)} both have the file `{member.path}`",
+                    hint="Leave one of them out of the layer, or rename the file",
+                )
+
+
+def _owner(plan: Plan) -> str:
+    return {
+        PlanKind.RUNTIME: "the runtime",
+        PlanKind.WIRING: "the layer's own wiring",
+        PlanKind.PROJECT: f"the project `{plan.name}`",
+    }.get(plan.kind, f"`{plan.name}`")
+
+
+def _header(member: Member, top: str, mtime: int) -> bytes:
+    info = tarfile.TarInfo(f"{top}/{member.path}" if member.path else top)
+    info.mtime = mtime
+    info.mode = 0o755 if member.executable else 0o644
+    if member.link:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, member.link, 0o777
+    elif member.content is None:
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+    else:
+        info.size = _length(member)
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _tar_size(member: Member, top: str, mtime: int) -> int:
+    length = _length(member)
+    return len(_header(member, top, mtime)) + length + -length % _BLOCK
+
+
+def _length(member: Member) -> int:
+    if isinstance(member.content, Path):
+        return member.content.stat().st_size
+    return len(member.content or b"")
+
+
+class _Writer(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
+class _HashingWriter:
+    """A binary file that knows the size and the hash of what was written to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size = 0
+        self.hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.size += len(data)
+        self.hash.update(data)
+        return self._file.write(data)

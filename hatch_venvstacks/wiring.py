@@ -1,0 +1,100 @@
+"""The layer's own last segment: what ties it to the layers below.
+
+It holds no absolute path. ``bin/python3.11`` is a relative symlink to the runtime's interpreter,
+and ``pyvenv.cfg`` has no ``home`` key: CPython then finds its standard library by following the
+link, and takes the folder of ``pyvenv.cfg`` as ``sys.prefix``
+(https://docs.python.org/3/library/sys_path_init.html#virtual-environments). The site directories
+of the layers below come on ``sys.path`` through a path file
+(https://docs.python.org/3/library/site.html).
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from hatch_venvstacks.distribution import site_packages
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.segment import Member, Plan, PlanKind
+from hatch_venvstacks.spec import LayerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hatch_venvstacks.stack import Stack
+
+LAYER_JSON = "share/venvlayer/layer.json"
+# `site` runs path files in the order of their names; hardly a name sorts before this one.
+PATH_FILE = "!venvlayer.pth"
+
+# `site` executes single lines; `exec` inside one gives the loop lines of its own. The path files of
+# the layers below run once each, in import order, when all site directories are already on
+# `sys.path`; those that belong to wiring must not: this layer names all layers below it itself.
+_RUN_PATH_FILES = (
+    "import os, site; exec("
+    "'for _folder in FOLDERS:\\n"
+    "  _folder = site.makepath(sitedir, _folder)[0]\\n"
+    "  for _name in sorted(os.listdir(_folder) if os.path.isdir(_folder) else ()):\\n"
+    '    if _name.endswith(".pth") and _name[0] != "." and _name != "OWN":\\n'
+    "      site.addpackage(_folder, _name, None)')"
+)
+
+
+def wiring_plan(stack: Stack, minor: str, description: Mapping[str, Any]) -> Plan:
+    """The wiring of the top layer of ``stack``, on CPython ``minor`` (``"3.11"``).
+
+    ``description`` is the content of ``layer.json``.
+    """
+    members = [Member(LAYER_JSON, to_json(description))]
+    if stack.top.kind is not LayerKind.RUNTIME:
+        members += _links(stack, minor)
+        members.append(Member("pyvenv.cfg", _configuration(minor)))
+        members.append(Member(f"{site_packages(minor)}/{PATH_FILE}", _path_file(stack, minor)))
+    members.sort(key=lambda member: member.path)
+    return Plan(PlanKind.WIRING, stack.top.name, "", tuple(members))
+
+
+def runtime_links(paths: Sequence[str], minor: str) -> Iterator[Member]:
+    """The usual names of the interpreter in ``bin/`` that a runtime with ``paths`` lacks."""
+    for name in ("bin/python", "bin/python3"):
+        if name not in paths:
+            yield Member(name, link=f"python{minor}")
+
+
+def check_path_files(plans: Sequence[Plan], minor: str) -> None:
+    """Refuse a path file that would run before the layer's own.
+
+    :raises BuildError: naming the distribution.
+    """
+    for plan in plans:
+        for member in plan.members:
+            folder, name = posixpath.split(member.path)
+            if folder == site_packages(minor) and name.endswith(".pth") and name < PATH_FILE:
+                raise BuildError(
+                    f"`{plan.name}` has the path file `{name}`, which would run before the layers "
+                    "below are on `sys.path`",
+                    hint=f"Its name must sort after `{PATH_FILE}`",
+                )
+
+
+def to_json(value: Mapping[str, Any]) -> bytes:
+    """``value`` as UTF-8 JSON for people and programs: indented, with a final newline."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _links(stack: Stack, minor: str) -> Iterator[Member]:
+    yield Member("bin/python", link=f"python{minor}")
+    yield Member("bin/python3", link=f"python{minor}")
+    yield Member(f"bin/python{minor}", link=f"../../{stack.runtime.name}/bin/python{minor}")
+
+
+def _configuration(minor: str) -> bytes:
+    return f"include-system-site-packages = false\nversion = {minor}\n".encode()
+
+
+def _path_file(stack: Stack, minor: str) -> bytes:
+    up = posixpath.relpath(".", f"layer/{site_packages(minor)}")
+    folders = [f"{up}/{layer.name}/{site_packages(minor)}" for layer in stack.below]
+    run = _RUN_PATH_FILES.replace("FOLDERS", json.dumps(folders)).replace("OWN", PATH_FILE)
+    return ("\n".join([*folders, run]) + "\n").encode()
