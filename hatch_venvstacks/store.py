@@ -1,0 +1,130 @@
+"""The content-addressed cache below the user's cache folder: what is costly to make, made once.
+
+An entry is a folder under the name of its key. It is made under another name and renamed when it
+is complete, under a lock: whoever is killed in between leaves nothing that counts. With each entry
+goes a digest of its files, which is checked at every use; an entry that was altered is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CACHE_VARIABLE = "HATCH_VENVLAYER_CACHE"
+_BLOCK = 1 << 20
+
+
+def default_root() -> Path:
+    """The folder that ``HATCH_VENVLAYER_CACHE`` names, or ``hatch-venvstacks`` in the user's cache.
+
+    Source of the latter: https://platformdirs.readthedocs.io/en/latest/api.html.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+
+    import platformdirs
+
+    return platformdirs.user_cache_path("hatch-venvstacks", appauthor=False)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The cache in the folder ``root``, which is made when something is stored."""
+
+    root: Path
+
+    def runtime_dir(self, key: str, make: Callable[[Path], None]) -> Path:
+        """The folder of the runtime ``key`` (the SHA-256 of its archive, hex).
+
+        ``make`` is called with an empty folder where there is no such entry, or where its files are
+        no longer what they were; compiled modules in ``__pycache__`` do not count, as running the
+        interpreter makes them. Nobody may change what lies in the folder.
+
+        :raises BuildError: where the cache folder cannot be written.
+        """
+        return self._entry(self.root / "runtimes", key, make)
+
+    def _entry(self, shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
+        entry, unfinished = shelf / key, shelf / f".{key}.part"
+        with self._writing(), self._lock(shelf, key):
+            if _is_intact(entry):
+                return entry / "tree"
+            for stale in (entry, unfinished):
+                if stale.exists():
+                    _remove(stale)
+            (unfinished / "tree").mkdir(parents=True)
+            try:
+                make(unfinished / "tree")
+                (unfinished / "digest").write_text(_digest(unfinished / "tree"), "ascii")
+                unfinished.rename(entry)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+            return entry / "tree"
+
+    @contextmanager
+    def _lock(self, shelf: Path, key: str) -> Iterator[None]:
+        from filelock import FileLock
+
+        shelf.mkdir(parents=True, exist_ok=True)
+        with FileLock(shelf / f".{key}.lock"):
+            yield
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BuildError(
+                f"The cache folder `{self.root}` cannot be used: {error.strerror or error}",
+                hint=f"Set `{CACHE_VARIABLE}` to a folder that can be written, with enough room",
+            ) from error
+
+
+def _is_intact(entry: Path) -> bool:
+    try:
+        return (entry / "digest").read_text("ascii") == _digest(entry / "tree")
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return False
+
+
+def _digest(tree: Path) -> str:
+    """SHA-256 over the names, kinds, executable bits and contents of the files below ``tree``."""
+    total = hashlib.sha256()
+    for parent, folders, files in os.walk(tree):
+        links = {name for name in folders if Path(parent, name).is_symlink()}
+        folders[:] = sorted({*folders} - links - {"__pycache__"})
+        for name in sorted({*files, *links}):
+            path = Path(parent, name)
+            if path.is_symlink():
+                content, kind = path.readlink().as_posix(), "link"
+            else:
+                content, kind = _content(path), oct(path.stat().st_mode & 0o111)
+            place = path.relative_to(tree).as_posix()
+            total.update(f"{place}\0{kind}\0{content}\0".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _content(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.store import Store, default_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "ab" * 32
+
+
+def fill(folder: Path) -> None:
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").write_bytes(b"program")
+    (folder / "lib").symlink_to("bin")
+
+
+class Maker:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        fill(folder)
+
+
+def test_an_entry_is_made_once(tmp_path: Path) -> None:
+    make = Maker()
+    store = Store(tmp_path / "cache")
+    first = store.runtime_dir(KEY, make)
+    assert store.runtime_dir(KEY, make) == first
+    assert (first / "lib" / "python").read_bytes() == b"program"
+    assert make.calls == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda tree: (tree / "bin" / "python").write_bytes(b"changed"),
+        lambda tree: (tree / "bin" / "python").unlink(),
+        lambda tree: (tree / "bin" / "python").chmod(0o755),
+        lambda tree: (tree / "new").write_bytes(b""),
+        lambda tree: (tree.parent / "digest").unlink(),
+        lambda tree: ((tree / "lib").unlink(), (tree / "lib").symlink_to("/etc")),
+    ],
+)
+def test_an_altered_entry_is_made_again(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    make = Maker()
+    store = Store(tmp_path)
+    tree = store.runtime_dir(KEY, make)
+    damage(tree)
+    assert store.runtime_dir(KEY, make) == tree
+    assert make.calls == 2
+    assert (tree / "lib" / "python").read_bytes() == b"program"
+    assert sorted(entry.name for entry in tree.iterdir()) == ["bin", "lib"]
+
+
+def test_compiled_modules_are_no_alteration(tmp_path: Path) -> None:
+    make = Maker()
+    store = Store(tmp_path)
+    tree = store.runtime_dir(KEY, make)
+    (tree / "bin" / "__pycache__").mkdir()
+    (tree / "bin" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    store.runtime_dir(KEY, make)
+    assert make.calls == 1
+
+
+def test_a_failure_leaves_nothing_and_the_next_call_works(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        fill(folder)
+        raise KeyError("half way")
+
+    store = Store(tmp_path)
+    with pytest.raises(KeyError, match="half way"):
+        store.runtime_dir(KEY, fail)
+    assert [path.name for path in (tmp_path / "runtimes").iterdir() if path.is_dir()] == []
+    assert (store.runtime_dir(KEY, fill) / "bin" / "python").is_file()
+
+
+def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from hatch_venvstacks.store import Store\n"
+        "def make(folder):\n"
+        "    (folder / 'half').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"Store(Path(sys.argv[1])).runtime_dir({KEY!r}, make)\n"
+    )
+    package = Path(__file__).parent.parent
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(package)},
+    )
+    assert killed.returncode == -9
+    assert list((tmp_path / "runtimes").rglob("half"))
+    tree = Store(tmp_path).runtime_dir(KEY, fill)
+    assert sorted(entry.name for entry in tree.iterdir()) == ["bin", "lib"]
+    assert not list((tmp_path / "runtimes").rglob("half"))
+
+
+def test_two_at_once_make_it_once(tmp_path: Path) -> None:
+    calls = []
+
+    def slow(folder: Path) -> None:
+        calls.append(folder)
+        time.sleep(0.2)
+        fill(folder)
+
+    def use() -> None:
+        Store(tmp_path).runtime_dir(KEY, slow)
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BuildError, match="cannot be used") as caught:
+        Store(tmp_path / "file").runtime_dir(KEY, fill)
+    assert "HATCH_VENVLAYER_CACHE" in caught.value.hint
+
+
+def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HATCH_VENVLAYER_CACHE", str(tmp_path / "own"))
+    assert default_root() == tmp_path / "own"
+    monkeypatch.delenv("HATCH_VENVLAYER_CACHE")
+    assert default_root().name == "hatch-venvstacks"
+    assert default_root().is_absolute()
