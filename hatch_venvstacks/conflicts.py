@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.errors import LockError, ToolError
+from hatch_venvstacks.platforms import PLATFORMS, marker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,16 +55,18 @@ def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
 def explain(
     spec: LayerSpec,
     held: Mapping[str, Mapping[str, Held]],
+    python: str,
     error: ToolError,
     unconstrained: Callable[[], Mapping[str, Any]],
 ) -> LockError:
     """Say in the layers' terms why there is no resolution.
 
-    ``error`` is uv's; ``unconstrained`` resolves without the layers below and gives uv's lock, or
-    raises :class:`ToolError` where that fails too: then no layer is to blame.
+    ``held`` is what the layers below hold on each target platform, ``python`` the runtime's
+    version; ``error`` is uv's; ``unconstrained`` resolves without the layers below and gives uv's
+    lock, or raises :class:`ToolError` where that fails too: then no layer is to blame.
     """
     everything = {name: one for names in held.values() for name, one in names.items()}
-    lines = list(_direct(spec, everything))
+    lines = list(dict.fromkeys(_direct(spec, held, python)))
     if not lines:
         lines = list(_through_others(everything, error, unconstrained))
     if not lines:
@@ -75,12 +78,27 @@ def explain(
     )
 
 
-def _direct(spec: LayerSpec, held: Mapping[str, Held]) -> Iterator[str]:
+def blames(error: ToolError, one: Held) -> bool:
+    """Whether uv's words name the very version that a layer below holds."""
+    name, version = re.escape(one.name), re.escape(one.version)
+    pattern = rf"(?<![\w.-]){name}(\{{[^}}]*\}})?=={version}(?![\w.])"
+    return re.search(pattern, error.detail) is not None
+
+
+def _direct(spec: LayerSpec, held: Mapping[str, Mapping[str, Held]], python: str) -> Iterator[str]:
     for text in spec.requirements:
         requirement = Requirement(text)
-        one = held.get(canonicalize_name(requirement.name))
-        if one and not requirement.specifier.contains(one.version, prereleases=True):
-            yield f"it requires `{text}`, but layer `{one.layer}` holds {one.name} {one.version}"
+        for platform, names in held.items():
+            one = names.get(canonicalize_name(requirement.name))
+            environment = cast("dict[str, str]", marker_environment(PLATFORMS[platform], python))
+            if (
+                one is not None
+                and (requirement.marker is None or requirement.marker.evaluate(environment))
+                and not requirement.specifier.contains(one.version, prereleases=True)
+            ):
+                yield (
+                    f"it requires `{text}`, but layer `{one.layer}` holds {one.name} {one.version}"
+                )
 
 
 def _through_others(
@@ -88,14 +106,7 @@ def _through_others(
     error: ToolError,
     unconstrained: Callable[[], Mapping[str, Any]],
 ) -> Iterator[str]:
-    blamed = [
-        one
-        for one in held.values()
-        if re.search(
-            rf"(?<![\w.-]){re.escape(one.name)}(\{{[^}}]*\}})?=={re.escape(one.version)}(?![\w.])",
-            error.detail,
-        )
-    ]
+    blamed = [one for one in held.values() if blames(error, one)]
     if not blamed:
         return
     try:

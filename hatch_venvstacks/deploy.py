@@ -35,18 +35,25 @@ def write_layer(plans: Sequence[Plan], top: str, root: Path) -> None:
 def replace_folder(new: Path, old: Path) -> None:
     """Put the folder ``new`` in the place of ``old``, which need not exist."""
     aside = old.with_name(f".{old.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
+    _remove(aside)
+    if old.exists() or old.is_symlink():
         old.rename(aside)
     new.rename(old)
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _write(member: Member, path: Path, mtime: int) -> None:
     if member.link:
         path.symlink_to(member.link)
     elif member.content is None:
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o755)
         return
     else:

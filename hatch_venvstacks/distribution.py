@@ -8,6 +8,7 @@ left out.
 
 from __future__ import annotations
 
+import ast
 import base64
 import csv
 import hashlib
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 # Notes of an installer on this one installation, which say nothing about the distribution.
 _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
-_NAMESPACE_WORDS = (b"pkgutil", b"pkg_resources")
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,24 @@ def distribution_plans(
     :raises BuildError: where two distributions have a file with different content.
     """
     found = read_prefix(prefix, minor)
-    claims: dict[str, list[Installed]] = {}
+    claims: dict[str, list[str]] = {}
     for one in found:
         for path in one.files:
-            claims.setdefault(path, []).append(one)
-    shared = {path: owners for path, owners in claims.items() if len(owners) > 1}
-    names = {one.name for owners in shared.values() for one in owners}
-    alone = {name: _only(read_prefix(isolate(name), minor), name) for name in sorted(names)}
-    omitted = dict(_shared(shared, alone, interpreter))
-    unowned = _unowned(prefix, found)
+            claims.setdefault(path, []).append(one.name)
+    shared = {path: names for path, names in claims.items() if len(names) > 1}
+    alone = {
+        name: _only(read_prefix(isolate(name), minor), name)
+        for name in sorted({name for names in shared.values() for name in names})
+    }
+    found = [alone.get(one.name, one) for one in found]
+    unowned = _unowned(prefix, [one for one in found if one.name not in alone], found)
+    for one in alone.values():
+        unowned.update(_unowned(one.prefix, [one], [one]))
+    packers = dict(_packers(shared, alone, interpreter))
     return [
         _plan(
-            alone.get(one.name, one),
-            frozenset(path for path, owner in omitted.items() if owner != one.name),
+            one,
+            frozenset(path for path, packer in packers.items() if packer != one.name),
             unowned.get(one.name, ()),
             interpreter,
             mtime,
@@ -107,7 +112,7 @@ def _read(prefix: Path, folder: Path) -> Installed:
         metadata = HeaderParser().parsestr((folder / "METADATA").read_text("utf-8", "replace"))
         record = (folder / "RECORD").read_text("utf-8")
         name, version = canonicalize_name(metadata["Name"] or ""), metadata["Version"] or ""
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BuildError(f"`{shown}` is not complete: {error}") from error
     if not name or not version:
         raise BuildError(f"`{shown}` has no name or no version in its METADATA")
@@ -131,31 +136,41 @@ def _is_transient(path: str, dist_info: str) -> bool:
     return "__pycache__" in parts or path in {f"{dist_info}/{note}" for note in _NOTES}
 
 
-def _unowned(prefix: Path, found: Sequence[Installed]) -> dict[str, tuple[str, ...]]:
-    """Files that no RECORD names, for the distribution with most of their path in common."""
-    owned = {path for one in found for path in one.files}
-    notes = {f"{one.dist_info}/{note}" for one in found for note in _NOTES}
+def _unowned(
+    prefix: Path, candidates: Sequence[Installed], known: Sequence[Installed]
+) -> dict[str, tuple[str, ...]]:
+    """Files in ``prefix`` that no RECORD names, for the candidate with most of the path in common.
+
+    Files of ``known`` distributions are passed over, by RECORD or not.
+    """
     result: dict[str, tuple[str, ...]] = {}
+    owned = {path for one in known for path in one.files}
+    infos = {one.dist_info for one in known}
     for file in sorted(path for path in prefix.rglob("*") if path.is_file()):
         path = file.relative_to(prefix).as_posix()
-        if path in owned or path in notes or path == ".lock" or "__pycache__" in path.split("/"):
+        if path in owned or path == ".lock":
             continue
-        owner = max(
-            found,
-            key=lambda one: max(
-                (len(posixpath.commonpath((path, p))) for p in one.files), default=0
-            ),
-        )
+        if any(_is_transient(path, info) or path == f"{info}/RECORD" for info in infos):
+            continue
+        if any(one.prefix != prefix and (one.prefix / path).is_file() for one in known):
+            continue
+        if not candidates:
+            raise BuildError(f"No distribution owns the installed file `{path}`")
+        owner = max(candidates, key=lambda one: _nearness(path, one))
         result[owner.name] = (*result.get(owner.name, ()), path)
     return result
 
 
-def _shared(
-    shared: Mapping[str, Sequence[Installed]], alone: Mapping[str, Installed], interpreter: str
+def _nearness(path: str, one: Installed) -> int:
+    return max((len(posixpath.commonpath((path, other))) for other in one.files), default=0)
+
+
+def _packers(
+    shared: Mapping[str, Sequence[str]], alone: Mapping[str, Installed], interpreter: str
 ) -> Iterator[tuple[str, str]]:
-    """Which distribution packs each file that several have, as ``(path, name)``."""
-    for path, owners in sorted(shared.items()):
-        names = sorted(one.name for one in owners)
+    """Which distribution packs each file that several RECORDs name, as ``(path, name)``."""
+    for path, claimants in sorted(shared.items()):
+        names = sorted(name for name in claimants if path in alone[name].files)
         contents = {name: b"".join(read(_member(alone[name], path, interpreter))) for name in names}
         if len(set(contents.values())) == 1:
             yield path, names[0]
@@ -171,8 +186,31 @@ def _shared(
 
 
 def _is_namespace(content: bytes) -> bool:
-    code = [line for line in content.splitlines() if line.strip() and line.lstrip()[:1] != b"#"]
-    return not code or any(word in content for word in _NAMESPACE_WORDS)
+    """Whether an ``__init__.py`` does nothing but open a namespace, or nothing at all.
+
+    See https://packaging.python.org/en/latest/guides/packaging-namespace-packages/.
+    """
+    try:
+        body = ast.parse(content).body
+    except (SyntaxError, ValueError):
+        return False
+    return all(map(_opens_namespace, body))
+
+
+def _opens_namespace(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Try):
+        handlers = [one for handler in statement.handlers for one in handler.body]
+        return all(map(_opens_namespace, [*statement.body, *handlers, *statement.orelse]))
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "pkgutil"
+    if isinstance(statement, ast.Import):
+        return all(name.name in ("pkgutil", "pkg_resources") for name in statement.names)
+    if isinstance(statement, ast.Assign):
+        return [ast.unparse(target) for target in statement.targets] == ["__path__"]
+    if isinstance(statement, ast.Expr):
+        text = ast.unparse(statement.value)
+        return isinstance(statement.value, ast.Constant) or "declare_namespace(" in text
+    return isinstance(statement, ast.Pass)
 
 
 def _plan(
@@ -195,7 +233,11 @@ def _plan(
 def _launchers(one: Installed) -> Iterator[tuple[str, bytes]]:
     path = one.prefix / one.dist_info / "entry_points.txt"
     if path.is_file():
-        for entry in entry_points(path.read_text("utf-8"), one.name):
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BuildError(f"The entry points of `{one.name}` cannot be read: {error}") from error
+        for entry in entry_points(text, one.name):
             yield entry.name, launcher(entry)
 
 

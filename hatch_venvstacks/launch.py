@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,24 +11,45 @@ from hatch_venvstacks.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from hatch_venvstacks.segment import Plan
 
 
+# The standard library without any site directory: `-I -S`.
+_IN_STDLIB = """
+import sys
+from importlib.util import find_spec
+name = sys.argv[1]
+try:
+    spec = find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = find_spec(name + ".__main__")
+except ImportError:
+    spec = None
+sys.exit(spec is None)
+"""
+
+
 def check_launch_module(
-    module: str, plans: Sequence[Plan], minor: str, below: Callable[[], Iterable[str]]
+    module: str,
+    plans: Sequence[Plan],
+    minor: str,
+    python: Path,
+    below: Callable[[], Iterable[str]],
 ) -> None:
     """Make sure that ``python -m module`` finds something to run.
 
-    ``plans`` are the layer's; ``below`` gives the files of the layers below, relative to their
-    layer, and is asked only where the layer itself has no such module.
+    ``plans`` are the layer's; ``python`` is a CPython of the minor release ``minor``; ``below``
+    gives the files of the layers below, relative to their layer, and is asked only where the layer
+    itself has no such module.
 
     :raises BuildError: where there is none, or where it is a package without ``__main__``.
     """
     own = {member.path for plan in plans for member in plan.members}
     place = f"{site_packages(minor)}/{module.replace('.', '/')}"
     runs = {f"{place}.py", f"{place}/__main__.py"}
-    if runs & own or module.partition(".")[0] in sys.stdlib_module_names:
+    if runs & own or _in_stdlib(module, python):
         return
     others = set(below())
     if runs & others:
@@ -42,3 +64,11 @@ def check_launch_module(
         hint="Name a module of the project or of a requirement, or a path to a module that is no "
         'part of a package (such as "launch.py")',
     )
+
+
+def _in_stdlib(module: str, python: Path) -> bool:
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    command = [str(python), "-I", "-S", "-B", "-c", _IN_STDLIB, module]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.returncode == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.pylock import Pylock, PylockValidationError
+from packaging.version import Version
 
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, command_in
@@ -140,20 +141,29 @@ def _inputs_table(inputs: LockInputs) -> Any:
 
 
 def _inputs(table: Mapping[str, Any]) -> LockInputs:
+    """Read the table; raises a built-in error where it is not what :func:`_inputs_table` makes."""
     if table["format"] != FORMAT:
         raise ValueError(table["format"])
-    runtime = table.get("runtime")
     return LockInputs(
-        platforms=tuple(table["platforms"]),
-        requirements=tuple(table["requirements"]),
-        below={platform: dict(names) for platform, names in table.get("below", {}).items()},
-        runtime=runtime
-        and LockedRuntime(
-            RuntimeOrigin(runtime["origin"]),
-            runtime["version"],
-            {
-                platform: RuntimeArchive(archive["url"], archive["sha256"])
-                for platform, archive in runtime.get("archives", {}).items()
-            },
-        ),
+        platforms=_strings(table["platforms"]),
+        requirements=_strings(table["requirements"]),
+        below={
+            platform: dict(zip(names, _strings(list(names.values())), strict=True))
+            for platform, names in table.get("below", {}).items()
+        },
+        runtime=_runtime(table["runtime"]) if "runtime" in table else None,
     )
+
+
+def _runtime(table: Mapping[str, Any]) -> LockedRuntime:
+    archives = {
+        platform: RuntimeArchive(*_strings([archive["url"], archive["sha256"]]))
+        for platform, archive in table.get("archives", {}).items()
+    }
+    return LockedRuntime(RuntimeOrigin(table["origin"]), str(Version(table["version"])), archives)
+
+
+def _strings(values: list[Any]) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(values)
+    return tuple(values)

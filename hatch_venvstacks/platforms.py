@@ -7,6 +7,7 @@ The names are those of ``design``'s table: ``linux_x86_64``, ``linux_aarch64``, 
 
 from __future__ import annotations
 
+import platform
 import sysconfig
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -69,40 +70,43 @@ LINUX_GLIBC = (2, 28)
 MACOS_RELEASE = (13, 0)
 
 
-def host_platform(platform_tag: str | None = None) -> TargetPlatform:
+def host_platform(tag: str | None = None, machine: str | None = None) -> TargetPlatform:
     """The target platform of this machine.
 
-    ``platform_tag`` is what :func:`sysconfig.get_platform` says, and its default.
+    ``tag`` is what :func:`sysconfig.get_platform` says, ``machine`` what :func:`platform.machine`
+    does; the latter counts where one build of Python serves several machines (``universal2``).
 
     :raises VenvLayerError: where this machine is none of the target platforms.
     """
-    tag = sysconfig.get_platform() if platform_tag is None else platform_tag
+    tag = sysconfig.get_platform() if tag is None else tag
     system, _, rest = tag.partition("-")
-    machine = rest.rpartition("-")[2]
-    name = f"{system}_{machine}"
-    if name not in PLATFORMS:
+    built_for = rest.rpartition("-")[2]
+    if built_for == "universal2":
+        built_for = platform.machine() if machine is None else machine
+    name = f"{system}_{built_for}"
+    if name not in PLATFORMS or "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE")):
         raise VenvLayerError(
             f"This machine ({tag}) is not a target platform of layers",
-            hint=f"Layers are built for: {', '.join(PLATFORMS)}",
+            hint=f"Layers are built for: {', '.join(PLATFORMS)}; on Linux with glibc",
         )
     return PLATFORMS[name]
 
 
-def wheel_tags(platform: TargetPlatform, python: str) -> Iterator[Tag]:
-    """The wheel tags that ``platform`` accepts under CPython ``python`` (``"3.11"``), best first.
+def wheel_tags(target: TargetPlatform, python: str) -> Iterator[Tag]:
+    """The wheel tags that ``target`` accepts under CPython ``python`` (``"3.11"``), best first.
 
     Source: https://packaging.pypa.io/en/stable/tags.html.
     """
     from packaging.tags import compatible_tags, cpython_tags
 
     major, minor = (int(part) for part in python.split(".")[:2])
-    names = list(_platform_tags(platform))
+    names = list(_platform_tags(target))
     yield from cpython_tags((major, minor), [f"cp{major}{minor}"], names)
     yield from compatible_tags((major, minor), f"cp{major}{minor}", names)
 
 
-def marker_environment(platform: TargetPlatform, python: str) -> Environment:
-    """The values of the :pep:`508` markers on ``platform`` under CPython ``python``.
+def marker_environment(target: TargetPlatform, python: str) -> Environment:
+    """The values of the :pep:`508` markers on ``target`` under CPython ``python``.
 
     ``python`` is a release (``"3.11.13"``) or a minor release, which stands for its first one.
     """
@@ -110,28 +114,28 @@ def marker_environment(platform: TargetPlatform, python: str) -> Environment:
     return {
         "implementation_name": "cpython",
         "implementation_version": full,
-        "os_name": platform.os_name,
-        "platform_machine": platform.machine,
+        "os_name": target.os_name,
+        "platform_machine": target.machine,
         "platform_release": "",
-        "platform_system": platform.platform_system,
+        "platform_system": target.platform_system,
         "platform_version": "",
         "python_full_version": full,
         "platform_python_implementation": "CPython",
         "python_version": ".".join(full.split(".")[:2]),
-        "sys_platform": platform.sys_platform,
+        "sys_platform": target.sys_platform,
     }
 
 
-def _platform_tags(platform: TargetPlatform) -> Iterator[str]:
+def _platform_tags(target: TargetPlatform) -> Iterator[str]:
     from packaging.tags import mac_platforms
 
-    if platform.sys_platform == "darwin":
-        yield from mac_platforms(MACOS_RELEASE, platform.machine)
-    elif platform.sys_platform == "linux":
-        yield from _manylinux_tags(platform.machine)
-        yield f"linux_{platform.machine}"
+    if target.sys_platform == "darwin":
+        yield from mac_platforms(MACOS_RELEASE, target.machine)
+    elif target.sys_platform == "linux":
+        yield from _manylinux_tags(target.machine)
+        yield f"linux_{target.machine}"
     else:
-        yield platform.name
+        yield target.name
 
 
 def _manylinux_tags(machine: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from urllib.request import url2pathname
 from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.version import Version
 
-from hatch_venvstacks.conflicts import Held, explain, held_below, held_versions
+from hatch_venvstacks.conflicts import Held, blames, explain, held_below, held_versions
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import marker_environment, wheel_tags
@@ -86,7 +86,7 @@ def resolve(
                 _run(spec.name, free, pins, ground, "free")
                 return tomllib.loads((ground.work / "free" / "uv.lock").read_text("utf-8"))
 
-            raise explain(spec, held, error, unconstrained) from error
+            raise explain(spec, held, ground.runtime.version, error, unconstrained) from error
     return _lock(spec, export, held, ground)
 
 
@@ -184,7 +184,9 @@ def _check_agreement(
     try:
         _run(spec.name, project, {}, ground, "agreement")
     except ToolError as error:
-        one = shadowed[0]
+        one = next((one for one in shadowed if blames(error, one)), None)
+        if one is None:
+            return  # the layer's own resolution fails as well, and says why
         others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
         raise LockError(
             f"The layers below `{spec.name}` hold different versions of `{one.name}`: "

@@ -11,10 +11,14 @@ a wheel's data folder, https://packaging.python.org/en/latest/specifications/bin
 
 from __future__ import annotations
 
+import ast
 import io
 import re
+import shlex
 import tokenize
+from contextlib import suppress
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import BuildError
@@ -23,27 +27,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # `pwd -P` gives the real folder: CPython resolves the relative link to the runtime by its letters.
+# The dash in the first line is for a script whose own path begins with one. The names are long,
+# because a variable that the user exports would be passed on to the program.
 _POSIX_HEADER = """\
-#!/bin/sh
+#!/bin/sh -
 ''':'
-f=$0
-case $f in */*) ;; *) f=./$f ;; esac
-while [ -h "$f" ]; do
-  l=$(readlink "$f") || exit
-  case $l in /*) f=$l ;; *) f=${f%/*}/$l ;; esac
+case $0 in /*) _venvlayer_script=$0 ;; *) _venvlayer_script=./$0 ;; esac
+_venvlayer_file=$_venvlayer_script
+while [ -h "$_venvlayer_file" ]; do
+  _venvlayer_link=$(readlink "$_venvlayer_file") || exit
+  case $_venvlayer_link in
+    /*) _venvlayer_file=$_venvlayer_link ;;
+    *) _venvlayer_file=${_venvlayer_file%/*}/$_venvlayer_link ;;
+  esac
 done
-d=$(CDPATH= cd -P "${f%/*}/" && pwd -P) || exit
-exec "$d/PYTHON" "$0" "$@"
+_venvlayer_bin=$(CDPATH= cd -P "${_venvlayer_file%/*}/" && pwd -P) || exit
+exec "$_venvlayer_bin/PYTHON" "$_venvlayer_script" "$@"
 '''
-"""
-
-_ENTRY_POINT = """\
-import sys
-
-from MODULE import IMPORT
-
-if __name__ == "__main__":
-    sys.exit(CALL())
 """
 
 _REFERENCE = re.compile(
@@ -86,7 +86,8 @@ def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
     from configparser import ConfigParser
     from configparser import Error as ConfigParserError
 
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    # No section of the file is to be taken as the defaults of all others.
+    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False, default_section="\0")
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     try:
         parser.read_string(text)
@@ -100,7 +101,7 @@ def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
     }
     for name, value in sorted(found.items()):
         match = _REFERENCE.match(value)
-        if match is None or not name or "/" in name or "\\" in name:
+        if match is None or not _is_file_name(name) or _has_keyword(match):
             raise BuildError(
                 f"The script `{name} = {value}` of `{distribution}` is not a valid entry point",
                 hint="It has the form `name = package.module:function`",
@@ -108,13 +109,25 @@ def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
         yield EntryPoint(name, match["module"], match["attr"])
 
 
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set("/\\\0") & set(name)
+
+
+def _has_keyword(reference: re.Match[str]) -> bool:
+    return any(map(iskeyword, [*reference["module"].split("."), *reference["attr"].split(".")]))
+
+
 def launcher(entry_point: EntryPoint) -> bytes:
     """The relocatable script for one entry point, for POSIX systems."""
-    body = (
-        _ENTRY_POINT.replace("MODULE", entry_point.module)
-        .replace("IMPORT", entry_point.attr.partition(".")[0])
-        .replace("CALL", entry_point.attr)
-    )
+    imported = entry_point.attr.partition(".")[0]
+    body = f"""\
+import sys
+
+from {entry_point.module} import {imported}
+
+if __name__ == "__main__":
+    sys.exit({entry_point.attr}())
+"""
     return posix_header() + body.encode()
 
 
@@ -125,22 +138,50 @@ def relocated(content: bytes, interpreter: str) -> bytes:
     script starts with, it becomes a relocatable script. Everything else stays as it is: real
     binaries, shell scripts, scripts for an interpreter of their own choice.
     """
-    match = _EXEC_TRICK.match(content) or _SHEBANG.match(content)
+    trick = _EXEC_TRICK.match(content)
+    match = trick or _SHEBANG.match(content)
     if match is None:
         return content
-    named = match["python"].strip().strip(b"'\"").decode("utf-8", "replace")
-    command = named.removesuffix(" -E").removesuffix(" -s")
-    if command not in (interpreter, f"{interpreter}w"):
+    named = match["python"].decode("utf-8", "replace").strip()
+    if trick is not None:
+        with suppress(ValueError):
+            named = "".join(shlex.split(named))
+    if named not in (interpreter, f"{interpreter}w"):
         return content
-    return posix_header() + _as_utf8(content[match.end() :])
+    return posix_header() + _with_docstring(_as_utf8(content[match.end() :]))
 
 
 def _as_utf8(source: bytes) -> bytes:
-    # An encoding cookie counts in the first two lines only, and the header has pushed it down.
+    # An encoding cookie counts in the first two lines only: in what is now the first line, before
+    # the header pushed it down. One that does not fit the bytes is the script's own fault.
+    first = source[: source.find(b"\n") + 1] or source
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
-    except SyntaxError:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(first).readline)
+        return source if encoding == "utf-8" else source.decode(encoding).encode()
+    except (SyntaxError, UnicodeDecodeError, LookupError):
         return source
-    if encoding in ("utf-8", "utf-8-sig"):
-        return source.removeprefix(b"\xef\xbb\xbf")
-    return source.decode(encoding).encode()
+
+
+def _with_docstring(source: bytes) -> bytes:
+    """``source`` with its docstring set by name: the header's string stands in its place."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return source
+    text = ast.get_docstring(tree, clean=False)
+    if text is None:
+        return source
+    node = tree.body[0]
+    start, end = node.lineno - 1, node.end_lineno or node.lineno
+    lines = [*source.splitlines(keepends=True), b"\n"]
+    lines[start] = b"\n" * (end - start - 1) + lines[end - 1][node.end_col_offset :].lstrip(b"; ")
+    lines[start + 1 : end] = [b""] * (end - start - 1)
+    # Only a docstring may stand before imports from `__future__`.
+    future = [
+        one.end_lineno or one.lineno
+        for one in tree.body
+        if isinstance(one, ast.ImportFrom) and one.module == "__future__"
+    ]
+    place = future[-1] if future else end
+    lines.insert(place, f"__doc__ = {text!r}\n".encode())
+    return b"".join(lines)

@@ -13,7 +13,7 @@ import tarfile
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from hatch_venvstacks.errors import BuildError
 
@@ -95,7 +95,10 @@ def head(plans: Iterable[Plan]) -> Plan:
 
 
 def cut(plan: Plan, size: int = SEGMENT_SIZE) -> Iterator[Plan]:
-    """``plan`` in parts of at most ``size`` bytes of content, or of one file that is larger."""
+    """``plan`` in parts of at most ``size`` bytes of content, or of one file that is larger.
+
+    :raises BuildError: where a file cannot be looked at.
+    """
     part: list[Member] = []
     total = 0
     for member in plan.members:
@@ -119,35 +122,38 @@ def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False
     """
     import zstandard
 
-    size = sum(_tar_size(member, top, plan.mtime) for member in plan.members)
+    headers = [(member, *_header(member, top, plan.mtime)) for member in plan.members]
+    size = sum(len(header) + length + -length % _BLOCK for _, header, length in headers)
     size += len(END_OF_ARCHIVE) if last else 0
     compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
     with path.open("wb") as file:
         hashing = _HashingWriter(file)
         writer = cast("IO[bytes]", hashing)
-        with compressor.stream_writer(writer, size=size, closefd=False) as stream:
-            write_members(plan, top, stream)
-            if last:
-                stream.write(END_OF_ARCHIVE)
+        # No `with`: its end would complain of the missing rest, over the error that is raised here.
+        stream = compressor.stream_writer(writer, size=size, closefd=False)
+        for member, header, length in headers:
+            stream.write(header)
+            for chunk in _content(member, length):
+                stream.write(chunk)
+        if last:
+            stream.write(END_OF_ARCHIVE)
+        stream.close()
     return Segment(plan, path, hashing.size, hashing.hash.hexdigest())
 
 
-def write_members(plan: Plan, top: str, stream: _Writer) -> None:
-    """Write the tar members of ``plan`` to ``stream``, without an end-of-archive mark."""
-    for member in plan.members:
-        header = _header(member, top, plan.mtime)
-        stream.write(header)
-        if member.content is not None:
-            length = 0
-            for chunk in read(member):
-                length += len(chunk)
-                stream.write(chunk)
-            if length != _length(member):
-                raise BuildError(
-                    f"A file has changed while it was packed: {member.content!s}",
-                    hint="Build again",
-                )
-            stream.write(bytes(-length % _BLOCK))
+def _content(member: Member, length: int) -> Iterator[bytes]:
+    """The content of ``member``, which must have the ``length`` of its header, and its padding."""
+    total = 0
+    for chunk in read(member):
+        total += len(chunk)
+        if total > length:
+            break
+        yield chunk
+    if total != length:
+        raise BuildError(
+            f"A file has changed while it was packed: {member.content!s}", hint="Build again"
+        )
+    yield bytes(-length % _BLOCK)
 
 
 def read(member: Member) -> Iterator[bytes]:
@@ -180,19 +186,29 @@ def member_of(path: str, file: Path, *, link: str = "") -> Member:
 
 
 def check_paths(plans: Sequence[Plan]) -> None:
-    """Refuse ``plans`` in which two parts of a layer claim one path.
+    """Refuse ``plans`` in which two parts of a layer claim one path, or a file's path as a folder.
 
     :raises BuildError: naming both.
     """
     owners: dict[str, Plan] = {}
     for plan in plans:
         for member in plan.members:
-            other = owners.setdefault(member.path, plan)
-            if other is not plan:
-                raise BuildError(
-                    f"{_owner(other)} and {_owner(plan)} both have the file `{member.path}`",
-                    hint="Leave one of them out of the layer, or rename the file",
-                )
+            if member.path in owners:
+                raise _claimed_twice(owners[member.path], plan, member.path)
+            owners[member.path] = plan
+    for path, plan in owners.items():
+        folders = path.split("/")[:-1]
+        for end in range(1, len(folders) + 1):
+            folder = "/".join(folders[:end])
+            if folder in owners:
+                raise _claimed_twice(owners[folder], plan, folder)
+
+
+def _claimed_twice(first: Plan, second: Plan, path: str) -> BuildError:
+    return BuildError(
+        f"{_owner(first)} and {_owner(second)} both claim the path `{path}`",
+        hint="Leave one of them out of the layer, or rename the file",
+    )
 
 
 def _owner(plan: Plan) -> str:
@@ -203,7 +219,8 @@ def _owner(plan: Plan) -> str:
     }.get(plan.kind, f"`{plan.name}`")
 
 
-def _header(member: Member, top: str, mtime: int) -> bytes:
+def _header(member: Member, top: str, mtime: int) -> tuple[bytes, int]:
+    """The tar header of ``member``, and the length of the content that must follow it."""
     info = tarfile.TarInfo(f"{top}/{member.path}" if member.path else top)
     info.mtime = mtime
     info.mode = 0o755 if member.executable else 0o644
@@ -213,22 +230,16 @@ def _header(member: Member, top: str, mtime: int) -> bytes:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
     else:
         info.size = _length(member)
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _tar_size(member: Member, top: str, mtime: int) -> int:
-    length = _length(member)
-    return len(_header(member, top, mtime)) + length + -length % _BLOCK
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"), info.size
 
 
 def _length(member: Member) -> int:
-    if isinstance(member.content, Path):
+    if not isinstance(member.content, Path):
+        return len(member.content or b"")
+    try:
         return member.content.stat().st_size
-    return len(member.content or b"")
-
-
-class _Writer(Protocol):
-    def write(self, data: bytes, /) -> int: ...
+    except OSError as error:
+        raise BuildError(f"A file cannot be read: {member.content}: {error}") from error
 
 
 class _HashingWriter:

@@ -65,10 +65,11 @@ class _Orders:
         self._read = read
         self._layers: dict[str, LayerSpec] = {}
         self._orders: dict[str, list[LayerSpec]] = {}
+        self._keys: dict[Path, str] = {}
 
     def of(self, layer: LayerSpec, path: tuple[LayerSpec, ...]) -> list[LayerSpec]:
-        key = os.path.realpath(layer.root)
-        if any(key == os.path.realpath(other.root) for other in path):
+        key = self._key(layer.root)
+        if any(key == self._key(other.root) for other in path):
             names = " -> ".join(f"`{other.name}`" for other in (*path, layer))
             raise StackError(
                 f"Layers stand on each other in a circle: {names}",
@@ -76,13 +77,27 @@ class _Orders:
             )
         if key not in self._orders:
             bases = [self._base(layer, folder) for folder in layer.base_layers]
+            twice = [
+                base.name for i, base in enumerate(bases) if any(base is one for one in bases[:i])
+            ]
+            if twice:
+                raise StackError(
+                    f"The `base-layers` of `{layer.name}` name `{twice[0]}` twice",
+                    hint="Two paths that lead to one folder are one base layer",
+                )
             below = [self.of(base, (*path, layer)) for base in bases]
             sequences = [(base.name, order) for base, order in zip(bases, below, strict=True)]
             self._orders[key] = [layer, *merge(layer.name, [*sequences, (layer.name, bases)])]
         return self._orders[key]
 
+    def _key(self, folder: Path) -> str:
+        """The folder itself, by whichever path it is reached; asked of the disk only once."""
+        if folder not in self._keys:
+            self._keys[folder] = os.path.realpath(folder)
+        return self._keys[folder]
+
     def _base(self, layer: LayerSpec, folder: Path) -> LayerSpec:
-        key = os.path.realpath(folder)
+        key = self._key(folder)
         if key not in self._layers:
             self._layers[key] = self._read(folder)
         base = self._layers[key]
@@ -97,21 +112,22 @@ class _Orders:
 def merge(name: str, sequences: Sequence[tuple[str, Sequence[LayerSpec]]]) -> list[LayerSpec]:
     """The C3 merge of ``(owner, order)`` pairs, for the layer ``name``.
 
+    One layer is one object in all orders.
+
     :raises StackError: where the orders contradict each other.
     """
     pending = [(owner, list(order)) for owner, order in sequences if order]
     result: list[LayerSpec] = []
     while pending:
         for _, order in pending:
-            if not any(_same(order[0], later) for _, other in pending for later in other[1:]):
+            if not any(order[0] is later for _, other in pending for later in other[1:]):
                 break
         else:
             raise _contradiction(name, pending)
         head = order[0]
         result.append(head)
         pending = [
-            (owner, [layer for layer in order if not _same(layer, head)])
-            for owner, order in pending
+            (owner, [layer for layer in order if layer is not head]) for owner, order in pending
         ]
         pending = [(owner, order) for owner, order in pending if order]
     return result
@@ -123,7 +139,7 @@ def _contradiction(name: str, pending: list[tuple[str, list[LayerSpec]]]) -> Sta
         f"`{owner}` has `{order[0].name}` before `{head.name}`"
         for head in heads
         for owner, order in pending
-        if any(_same(head, later) for later in order[1:])
+        if any(head is later for later in order[1:])
     )
     return StackError(
         f"The base layers of `{name}` have no common import order: {', '.join(says)}",
@@ -152,7 +168,3 @@ def _check_names(stack: Stack) -> None:
                 f"{other.root} and {layer.root}",
                 hint="Set `name` in one of them: it is the layer's folder on the target machine",
             )
-
-
-def _same(first: LayerSpec, second: LayerSpec) -> bool:
-    return os.path.realpath(first.root) == os.path.realpath(second.root)

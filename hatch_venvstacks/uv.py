@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 # What a process needs to start, to find the user's folders, and to reach the network.
 _SYSTEM = re.compile(
@@ -42,6 +42,17 @@ _UV = re.compile(
     )""",
     re.VERBOSE,
 )
+_PATHS = frozenset(
+    ("NETRC", "SSL_CERT_DIR", "SSL_CERT_FILE", "SSL_CLIENT_CERT", "UV_CACHE_DIR", "UV_CONFIG_FILE")
+)
+# Variables that may hold paths or addresses, with what stands between several.
+_LOCATIONS = {
+    "UV_DEFAULT_INDEX": " ",
+    "UV_EXTRA_INDEX_URL": " ",
+    "UV_FIND_LINKS": ",",
+    "UV_INDEX": " ",
+    "UV_INDEX_URL": " ",
+}
 _OURS = {
     "NO_COLOR": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -85,11 +96,28 @@ def run_uv(
 def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of a uv process: from an allow-list, plus what we set ourselves."""
     passed = {
-        name: value
+        name: _absolute(name.upper(), value)
         for name, value in environ.items()
         if _SYSTEM.fullmatch(name.upper()) or _UV.fullmatch(name.upper())
     }
     return {**passed, **_OURS}
+
+
+def _absolute(name: str, value: str) -> str:
+    """``value`` with its relative paths made absolute: uv runs in a folder of ours."""
+    if name in _PATHS:
+        return str(Path(value).absolute()) if value else value
+    separator = _LOCATIONS.get(name)
+    if separator is None:
+        return value
+    return separator.join(_location(one) for one in value.split(separator) if one)
+
+
+def _location(text: str) -> str:
+    name, equals, place = text.rpartition("=") if "://" not in text else ("", "", text)
+    if "://" in place or not place:
+        return text
+    return f"{name}{equals}{Path(place).absolute()}"
 
 
 def _words(stderr: str) -> str:

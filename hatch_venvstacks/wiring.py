@@ -28,17 +28,28 @@ LAYER_JSON = "share/venvlayer/layer.json"
 # `site` runs path files in the order of their names; hardly a name sorts before this one.
 PATH_FILE = "!venvlayer.pth"
 
-# `site` executes single lines; `exec` inside one gives the loop lines of its own. The path files of
-# the layers below run once each, in import order, when all site directories are already on
-# `sys.path`; those that belong to wiring must not: this layer names all layers below it itself.
-_RUN_PATH_FILES = (
-    "import os, site; exec("
-    "'for _folder in FOLDERS:\\n"
-    "  _folder = site.makepath(sitedir, _folder)[0]\\n"
-    "  for _name in sorted(os.listdir(_folder) if os.path.isdir(_folder) else ()):\\n"
-    '    if _name.endswith(".pth") and _name[0] != "." and _name != "OWN":\\n'
-    "      site.addpackage(_folder, _name, None)')"
-)
+# Runs inside `site.addpackage`, which knows the folder of the path file as `sitedir`. All site
+# directories are on `sys.path` by then. The path files of the layers below run once each, in import
+# order; those that belong to wiring must not: this layer names all layers below it itself.
+# `site` then handles the site directory of a virtual environment a second time (CPython 3.10 to
+# 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main` after), which would run the
+# layer's own path files twice: so that second time is passed over.
+_RUN_PATH_FILES = """\
+import os, site, sys
+if getattr(site, "_venvlayer", None) != sitedir:
+    site._venvlayer = sitedir
+    for _folder in {folders}:
+        _folder = site.makepath(sitedir, _folder)[0]
+        for _name in sorted(os.listdir(_folder) if os.path.isdir(_folder) else ()):
+            if _name.endswith(".pth") and _name[0] != "." and _name != {own}:
+                site.addpackage(_folder, _name, None)
+    if sys.prefix not in site.PREFIXES:
+        def _once(known_paths, prefixes=None, _all=site.addsitepackages):
+            import site
+            site.addsitepackages = _all
+            return known_paths
+        site.addsitepackages = _once
+"""
 
 
 def wiring_plan(stack: Stack, minor: str, description: Mapping[str, Any]) -> Plan:
@@ -96,5 +107,6 @@ def _configuration(minor: str) -> bytes:
 def _path_file(stack: Stack, minor: str) -> bytes:
     up = posixpath.relpath(".", f"layer/{site_packages(minor)}")
     folders = [f"{up}/{layer.name}/{site_packages(minor)}" for layer in stack.below]
-    run = _RUN_PATH_FILES.replace("FOLDERS", json.dumps(folders)).replace("OWN", PATH_FILE)
-    return ("\n".join([*folders, run]) + "\n").encode()
+    source = _RUN_PATH_FILES.format(folders=folders, own=repr(PATH_FILE))
+    # `site` executes single lines that begin with `import`; `exec` gives the program its own.
+    return ("\n".join([*folders, f"import sys; exec({source!r})"]) + "\n").encode()

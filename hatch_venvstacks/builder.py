@@ -1,0 +1,192 @@
+"""The adapter to hatchling: the build target ``venvlayer`` with its versions.
+
+It turns what hatchling knows into the pipeline's values, and the errors of the core into a few
+lines on the terminal. See https://hatch.pypa.io/latest/plugins/builder/reference/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hatchling.builders.constants import BuildEnvVars
+from hatchling.builders.plugin.interface import BuilderInterface
+from hatchling.plugin.manager import PluginManager
+
+from hatch_venvstacks.config import VenvLayerConfig
+from hatch_venvstacks.errors import BuildError, VenvLayerError
+from hatch_venvstacks.project import layer_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from hatchling.bridge.app import Application
+
+    from hatch_venvstacks.context import Context
+
+SUBFOLDER = "venvlayer"
+VERSIONS = ("archive", "lock", "export")
+
+
+class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
+    """Builds the project as a layer."""
+
+    PLUGIN_NAME = "venvlayer"
+
+    @classmethod
+    def get_config_class(cls) -> type[VenvLayerConfig]:
+        return VenvLayerConfig
+
+    def get_version_api(self) -> dict[str, Callable[..., str]]:
+        return {
+            "archive": self.build_archive,
+            "lock": self.build_lock,
+            "export": self.build_export,
+        }
+
+    def get_default_versions(self) -> list[str]:
+        return ["archive"]
+
+    def build(
+        self,
+        *,
+        directory: str | None = None,
+        versions: list[str] | None = None,
+        **options: Any,
+    ) -> Generator[str, None, None]:
+        """Build as every target does, once the table and the output folder are known to be good."""
+        with _Lines(self.app):
+            layer_table(self.metadata)
+            _ = self.config.spec
+            self._check_versions(versions or self.config.versions)
+            self._check_folder(directory)
+        yield from super().build(directory=directory, versions=versions, **options)
+
+    def clean(self, directory: str, versions: list[str]) -> None:
+        """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
+        folder = Path(directory, SUBFOLDER)
+        if "archive" in versions:
+            for metadata in folder.glob("*.tar.zst.json"):
+                if _layer_of(metadata) == self.config.spec.name:
+                    metadata.with_suffix("").unlink(missing_ok=True)
+                    metadata.unlink()
+        if "export" in versions:
+            shutil.rmtree(folder / "export", ignore_errors=True)
+
+    def build_archive(self, directory: str, **_: Any) -> str:
+        from hatch_venvstacks.pipeline import build_archive
+
+        with _Lines(self.app):
+            return str(build_archive(self._project, Path(directory, SUBFOLDER), self._context))
+
+    def build_lock(self, _directory: str, **_: Any) -> str:
+        from hatch_venvstacks.pipeline import lock_layer
+
+        with _Lines(self.app):
+            return str(lock_layer(self.config.spec, self._context))
+
+    def build_export(self, directory: str, **_: Any) -> str:
+        from hatch_venvstacks.pipeline import export_stack
+
+        folder = Path(directory, SUBFOLDER, "export")
+        with _Lines(self.app):
+            return str(export_stack(self._project, folder, self._context))
+
+    @cached_property
+    def _project(self) -> Any:
+        from hatch_venvstacks.hatch_project import HatchProject
+
+        return HatchProject(self)
+
+    @cached_property
+    def _context(self) -> Context:
+        from hatch_venvstacks.context import Context, environment_options
+        from hatch_venvstacks.hatch_project import HatchProject
+        from hatch_venvstacks.platforms import host_platform
+        from hatch_venvstacks.project import read_project
+        from hatch_venvstacks.store import Store, default_root
+
+        def open_project(root: Path) -> HatchProject:
+            sibling = VenvLayerBuilder(str(root), plugin_manager=self.plugin_manager, app=self.app)
+            return HatchProject(sibling)
+
+        return Context(
+            platform=host_platform(),
+            store=Store(default_root()),
+            reporter=_AppReporter(self.app),
+            read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,
+            open_project=open_project,
+            **environment_options(os.environ),
+        )
+
+    def _check_versions(self, versions: list[str]) -> None:
+        unknown = sorted(set(versions) - set(VERSIONS))
+        if unknown:
+            raise BuildError(
+                f"Unknown version of the target `{self.PLUGIN_NAME}`: {', '.join(unknown)}",
+                hint=f"It has the versions {', '.join(VERSIONS)}",
+            )
+
+    def _check_folder(self, directory: str | None) -> None:
+        # hatchling makes the folder itself, and would fail with a traceback.
+        if directory is None:
+            location = os.environ.get(BuildEnvVars.LOCATION)
+            directory = (
+                self.config.normalize_build_directory(location)
+                if location
+                else self.config.directory
+            )
+        parent = Path(directory)
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise BuildError(
+                f"The output folder cannot be written to: {directory}",
+                hint="Change its permissions, or name another: `hatch build -t venvlayer FOLDER`",
+            )
+
+
+def _layer_of(metadata: Path) -> str:
+    try:
+        return str(json.loads(metadata.read_text("utf-8"))["layer"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+class _Lines:
+    """Turns the errors of the core into lines on the terminal, and exit code 1."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, VenvLayerError):
+            self._abort(error)
+
+    def _abort(self, error: VenvLayerError) -> NoReturn:
+        self._app.display_error(str(error))
+        self._app.abort()
+        raise SystemExit(1)
+
+
+class _AppReporter:
+    """A reporter on hatchling's application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def info(self, message: str) -> None:
+        self._app.display_info(message)
+
+    def warning(self, message: str) -> None:
+        self._app.display_warning(message)
+
+    def debug(self, message: str) -> None:
+        self._app.display_debug(message)

@@ -1,0 +1,108 @@
+"""What all stages of one call share, and what they may ask of a project."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.segment import MEMBER_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.reporter import Reporter
+    from hatch_venvstacks.spec import LayerSpec
+    from hatch_venvstacks.store import Store
+
+LOCKED = "HATCH_VENVLAYER_LOCKED"
+SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
+
+
+class LayerProject(Protocol):
+    """A project that is a layer, as the pipeline sees it: the adapter to hatchling has one."""
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The project's validated table."""
+
+    @property
+    def version(self) -> str:
+        """The project's version, computed where it is dynamic."""
+
+    @property
+    def launch_name(self) -> str | None:
+        """What ``python -m`` takes to start the application."""
+
+    def includes_project(self) -> bool:
+        """Whether the project's own wheel is a part of the layer."""
+
+    def build_wheel(self, folder: Path) -> Path:
+        """Build the project's wheel into ``folder``; raises :class:`BuildError`."""
+
+    def loose_files(self, site: str) -> Sequence[tuple[str, Path]]:
+        """Files that no wheel holds: ``(path in the layer, file)``; ``site`` is its site folder."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all stages of one call share.
+
+    ``read`` gives the layer of a project folder, ``open_project`` all of that project. ``locked``
+    forbids to write any lock; ``mtime`` dates the project's own files (seconds since the epoch).
+    """
+
+    platform: TargetPlatform
+    store: Store
+    reporter: Reporter
+    read: Callable[[Path], LayerSpec]
+    open_project: Callable[[Path], LayerProject]
+    locked: bool = False
+    mtime: int = MEMBER_TIME
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A temporary folder, beside the cache where possible: there uv's files can be linked."""
+        folder: Path | None = self.store.root
+        try:
+            self.store.root.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            folder = None
+        with tempfile.TemporaryDirectory(
+            prefix="build-", dir=folder, ignore_cleanup_errors=True
+        ) as name:
+            yield Path(name)
+
+
+def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of :class:`Context` that environment variables set.
+
+    ``SOURCE_DATE_EPOCH`` is described at https://reproducible-builds.org/specs/source-date-epoch/.
+
+    :raises ConfigError: where one has a value that it cannot have.
+    """
+    options: dict[str, Any] = {"locked": _switch(environ, LOCKED)}
+    epoch = environ.get(SOURCE_DATE_EPOCH, "")
+    if epoch:
+        # A tar header has eleven octal digits for the time.
+        if len(epoch) > 11 or not (epoch.isascii() and epoch.isdigit()) or int(epoch) >= 8**11:
+            raise ConfigError(
+                f"The environment variable `{SOURCE_DATE_EPOCH}` is `{epoch}`",
+                hint="It must be a number of seconds since 1970-01-01",
+            )
+        options["mtime"] = int(epoch)
+    return options
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").lower()
+    if value not in ("", "0", "1", "false", "true"):
+        raise ConfigError(
+            f"The environment variable `{name}` is `{value}`",
+            hint="It must be `1` or `true`, `0` or `false`, or unset",
+        )
+    return value in ("1", "true")

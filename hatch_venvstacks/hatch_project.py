@@ -1,0 +1,162 @@
+"""A project as the pipeline sees it, read through hatchling's builders."""
+
+from __future__ import annotations
+
+import posixpath
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.constants import EXCLUDED_DIRECTORIES, EXCLUDED_FILES
+from hatchling.builders.utils import safe_walk
+
+from hatch_venvstacks.config import is_module_path, module_name
+from hatch_venvstacks.errors import BuildError, ConfigError
+from hatch_venvstacks.spec import LayerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hatchling.builders.wheel import WheelBuilder
+
+    from hatch_venvstacks.builder import VenvLayerBuilder
+    from hatch_venvstacks.spec import LayerSpec
+
+# Options that select files for a target. The wheel has those of the project's package; only where
+# this target has some of its own do files go into the layer's folder.
+_SELECTING = ("include", "only-include", "packages")
+
+
+class HatchProject:
+    """The project of a :class:`VenvLayerBuilder`."""
+
+    def __init__(self, builder: VenvLayerBuilder) -> None:
+        self._builder = builder
+
+    @property
+    def spec(self) -> LayerSpec:
+        return self._builder.config.spec
+
+    @cached_property
+    def version(self) -> str:
+        try:
+            return str(self._builder.metadata.version)
+        except Exception as error:
+            raise ConfigError(
+                f"The version of the project in `{self.spec.root}` cannot be determined",
+                detail=f"  {_words(error)}",
+            ) from error
+
+    @property
+    def launch_name(self) -> str | None:
+        launch = self.spec.launch_module
+        return module_name(launch) if launch and is_module_path(launch) else launch
+
+    def includes_project(self) -> bool:
+        if self.spec.include_project is not None:
+            return self.spec.include_project
+        if self.spec.kind is not LayerKind.APPLICATION:
+            return False
+        try:
+            return any(True for _ in self._wheel_builder.recurse_included_files())
+        except (ValueError, TypeError, OSError):
+            # hatchling raises ValueError where nothing tells it which files to ship.
+            return False
+
+    def build_wheel(self, folder: Path) -> Path:
+        try:
+            return Path(
+                *self._wheel_builder.build(
+                    directory=str(folder), versions=["standard"], clean=False
+                )
+            )
+        except Exception as error:
+            raise BuildError(
+                f"The wheel of the project `{self.spec.project_name}` cannot be built",
+                detail=f"  {_words(error)}",
+                hint=f"See for yourself: `hatch build -t wheel` in {self.spec.root}",
+            ) from error
+
+    def loose_files(self, site: str) -> list[tuple[str, Path]]:
+        found = dict(self._selected())
+        for entry in self._loose_modules():
+            for relative, file in self._module_files(entry):
+                found[f"{site}/{relative}"] = file
+        return sorted(found.items())
+
+    @cached_property
+    def _wheel_builder(self) -> WheelBuilder:
+        from hatchling.builders.wheel import WheelBuilder
+
+        builder = self._builder
+        return WheelBuilder(
+            builder.root,
+            plugin_manager=builder.plugin_manager,
+            metadata=builder.metadata,
+            app=builder.app,
+        )
+
+    def _loose_modules(self) -> Iterator[str]:
+        launch = self.spec.launch_module
+        if launch and is_module_path(launch):
+            yield launch
+        yield from self.spec.support_modules
+
+    def _module_files(self, entry: str) -> list[tuple[str, Path]]:
+        """The files of a loose module or package, below the site directory."""
+        relative = posixpath.normpath(entry)
+        path = self.spec.root / relative
+        if path.is_file() and path.suffix == ".py":
+            return [(path.name, path)]
+        if not path.is_dir():
+            raise BuildError(
+                f"The module `{entry}` does not exist: {path}",
+                hint="It must be a folder with Python files, or a file that ends in `.py`",
+            )
+        files = [
+            (f"{path.name}/{file.relative_to(path).as_posix()}", file)
+            for file in _walk(path)
+            if self._builder.config.include_path(
+                str(file.relative_to(self.spec.root)), explicit=True
+            )
+        ]
+        if not files:
+            raise BuildError(
+                f"The module `{entry}` has no files, or all of them are excluded: {path}",
+                hint="Look into `exclude` of this target and into the files that git ignores",
+            )
+        return files
+
+    def _selected(self) -> Iterator[tuple[str, Path]]:
+        """Files that this target's own options select, below the layer's folder."""
+        builder, table = self._builder, self._builder.target_config
+        if any(option in table for option in _SELECTING):
+            for file in builder.recurse_selected_project_files():
+                yield _in_layer(file.distribution_path), Path(file.path)
+        forced = dict(builder.config.force_include) if "force-include" in table else {}
+        forced.update(builder.config.build_force_include)
+        try:
+            for file in builder.recurse_forced_files(forced):
+                yield _in_layer(file.distribution_path), Path(file.path)
+        except FileNotFoundError as error:
+            raise BuildError(str(error)) from error
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, files in safe_walk(str(folder)):
+        folders[:] = sorted(name for name in folders if name not in EXCLUDED_DIRECTORIES)
+        yield from (Path(root, name) for name in sorted(files) if name not in EXCLUDED_FILES)
+
+
+def _in_layer(path: str) -> str:
+    normalized = posixpath.normpath(Path(path).as_posix())
+    if normalized.startswith(("../", "/")) or normalized in ("..", "."):
+        raise BuildError(
+            f"A file of the project would lie outside the layer: {path}",
+            hint="Paths in `force-include` and `sources` are relative to the layer's folder",
+        )
+    return normalized
+
+
+def _words(error: Any) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,164 @@
+"""Which locks a call needs, whether they fit, and what is done where they do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.conflicts import held_below, held_versions
+from hatch_venvstacks.context import LOCKED
+from hatch_venvstacks.errors import LockError, StaleLockError
+from hatch_venvstacks.lock import Lock, command_in, python_changes, staleness
+from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
+from hatch_venvstacks.resolve import Ground, resolve
+from hatch_venvstacks.runtime import interpreter, lock_runtime
+from hatch_venvstacks.stack import Stack, build_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.context import Context
+    from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+
+
+@dataclass(frozen=True)
+class LockedLayer:
+    """A layer that can be built: its stack, its lock, and what the runtime's lock holds.
+
+    ``python`` is a CPython for this machine, of the minor release of the runtime.
+    """
+
+    stack: Stack
+    lock: Lock
+    runtime: LockedRuntime
+    python: Path
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The layer itself."""
+        return self.stack.top
+
+
+def ensure_lock(spec: LayerSpec, context: Context) -> LockedLayer:
+    """The layer ``spec`` with its lock; a missing lock is made, and that is said.
+
+    :raises LockError: where a lock of the layers below is missing, or any lock is not valid.
+    :raises StaleLockError: where a lock does not fit any more.
+    """
+    stack = build_stack(spec, context.read)
+    below = _locks_below(stack, context)
+    if spec.lock_file.exists():
+        lock = read_lock(spec.lock_file)
+        _refuse_stale(spec, _changes(lock, stack, below, context), lock)
+    else:
+        context.reporter.info(f"`{spec.name}` has no lock yet")
+        lock = _write_new_lock(stack, below, None, context)
+    runtime = _runtime_of([(spec, lock), *below])
+    return LockedLayer(stack, lock, runtime, _layer_python(runtime, stack, context))
+
+
+def update_lock(spec: LayerSpec, context: Context) -> Path:
+    """Write the lock of ``spec`` where it is missing or stale; give its path.
+
+    :raises LockError: where that is not possible, or not allowed.
+    """
+    stack = build_stack(spec, context.read)
+    below = _locks_below(stack, context)
+    previous = read_lock(spec.lock_file) if spec.lock_file.exists() else None
+    changes = _changes(previous, stack, below, context) if previous is not None else []
+    if previous is not None and not changes:
+        context.reporter.info(f"The lock of `{spec.name}` is up to date")
+        return spec.lock_file
+    for change in changes:
+        context.reporter.info(f"  - {change}")
+    _write_new_lock(stack, below, previous, context)
+    return spec.lock_file
+
+
+def _layer_python(runtime: LockedRuntime, stack: Stack, context: Context) -> Path:
+    """A CPython for this machine, of the minor release of the stack's runtime."""
+    return interpreter(
+        runtime,
+        context.platform.name,
+        stack.runtime.root,
+        store=context.store,
+        reporter=context.reporter,
+    )
+
+
+def _locks_below(stack: Stack, context: Context) -> list[tuple[LayerSpec, Lock]]:
+    """The locks of the layers below, in import order; each must be there and fit."""
+    locks: dict[str, Lock] = {}
+    for layer in reversed(stack.below):
+        sub = build_stack(layer, context.read)
+        lock = read_lock(layer.lock_file)
+        below = [(other, locks[other.name]) for other in sub.below]
+        _refuse_stale(layer, _changes(lock, sub, below, context), lock)
+        locks[layer.name] = lock
+    return [(layer, locks[layer.name]) for layer in stack.below]
+
+
+def _changes(
+    lock: Lock, stack: Stack, below: Sequence[tuple[LayerSpec, Lock]], context: Context
+) -> list[str]:
+    platform = context.platform.name
+    provided = {platform: held_versions(held_below(below, platform))}
+    changes = staleness(lock, stack.top, provided)
+    return changes + (python_changes(lock, _runtime_of(below)) if below else [])
+
+
+def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock) -> None:
+    if changes:
+        raise StaleLockError(
+            f"The lock of layer `{spec.name}` is stale: {lock.path}",
+            detail="\n".join(f"  - {change}" for change in changes),
+            hint=f"Lock it again: {command_in(spec.root)}",
+        )
+
+
+def _runtime_of(locks: Sequence[tuple[LayerSpec, Lock]]) -> LockedRuntime:
+    spec, lock = locks[-1]
+    if lock.inputs.runtime is None:
+        raise LockError(
+            f"The lock of runtime `{spec.name}` names no Python: {lock.path}",
+            hint=f"Delete it and make it anew: {command_in(spec.root)}",
+        )
+    return lock.inputs.runtime
+
+
+def _write_new_lock(
+    stack: Stack,
+    below: Sequence[tuple[LayerSpec, Lock]],
+    previous: Lock | None,
+    context: Context,
+) -> Lock:
+    spec = stack.top
+    if context.locked:
+        raise LockError(
+            f"The lock of `{spec.name}` is missing or stale, and {LOCKED} forbids to"
+            f" write it: {spec.lock_file}",
+            hint=f"Unset it, or make the lock elsewhere: {command_in(spec.root)}",
+        )
+    context.reporter.info(f"Locking `{spec.name}` for {context.platform.name}")
+    platforms = (context.platform,)
+    if spec.runtime is not None:
+        runtime = lock_runtime(
+            spec.runtime,
+            [platform.name for platform in platforms],
+            spec.root,
+            store=context.store,
+            reporter=context.reporter,
+            previous=previous.inputs.runtime if previous else None,
+        )
+    else:
+        runtime = _runtime_of(below)
+    with context.workspace() as work:
+        python = _layer_python(runtime, stack, context)
+        ground = Ground(runtime, platforms, python, work)
+        lock = resolve(spec, below, ground, previous=previous)
+    if previous is None or dump_lock(previous) != dump_lock(lock):
+        write_lock(lock)
+    added = ", ".join(f"{name} {version}" for name, version in lock.versions().items())
+    context.reporter.info(f"Wrote {lock.path.name}: this layer adds {added or 'no distribution'}")
+    return lock

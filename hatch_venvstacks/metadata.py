@@ -1,0 +1,100 @@
+"""What a layer says about itself: ``layer.json`` inside it, and the metadata beside its archive.
+
+Both are described in ``docs/reference/layer-json.md`` and by JSON Schemas in ``docs/schemas/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from hatch_venvstacks.distribution import site_packages
+from hatch_venvstacks.segment import FORMAT, Plan, PlanKind
+from hatch_venvstacks.spec import LayerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hatch_venvstacks.archive import Archive
+    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.locking import LockedLayer
+    from hatch_venvstacks.platforms import TargetPlatform
+
+
+def describe_layer(
+    layer: LockedLayer,
+    version: str,
+    platform: TargetPlatform,
+    plans: Sequence[Plan],
+    launch_module: str | None,
+) -> dict[str, Any]:
+    """The content of ``layer.json`` of a ``layer`` that is made of ``plans``."""
+    stack, minor = layer.stack, layer.runtime.minor
+    is_runtime = stack.top.kind is LayerKind.RUNTIME
+    return {
+        "format": FORMAT,
+        "name": stack.top.name,
+        "version": version,
+        "kind": str(stack.top.kind),
+        "platform": platform.name,
+        "python": {"implementation": "cpython", "version": layer.runtime.version},
+        "executable": f"bin/python{minor}" if is_runtime else "bin/python",
+        "site_packages": site_packages(minor),
+        "base_layers": [
+            {"name": base.name, "kind": str(base.kind), "path": f"../{base.name}"}
+            for base in stack.below
+        ],
+        "distributions": [
+            {"name": plan.name, "version": plan.version}
+            for plan in plans
+            if plan.kind is PlanKind.DISTRIBUTION
+        ],
+        "scripts": sorted(
+            member.path.removeprefix("bin/")
+            for plan in plans
+            if plan.kind is PlanKind.DISTRIBUTION
+            for member in plan.members
+            if member.path.startswith("bin/")
+        ),
+        "launch": {"module": launch_module} if launch_module else None,
+    }
+
+
+def describe_archive(
+    archive: Archive, lock: Lock, layer: dict[str, Any], level: int
+) -> dict[str, Any]:
+    """The metadata that is published beside ``archive``; ``layer`` is its ``layer.json``."""
+    import zstandard
+
+    offset = 0
+    segments = []
+    for segment in archive.segments:
+        plan = segment.plan
+        named = {"name": plan.name, "version": plan.version} if plan.version else {}
+        segments.append(
+            {
+                "kind": str(plan.kind),
+                **named,
+                "offset": offset,
+                "size": segment.size,
+                "sha256": segment.sha256,
+            }
+        )
+        offset += segment.size
+    return {
+        "format": FORMAT,
+        "archive": {
+            "file": archive.path.name,
+            "format": "tar.zst",
+            "size": archive.size,
+            "sha256": archive.sha256,
+            "compression": {
+                "algorithm": "zstd",
+                "level": level,
+                "library": ".".join(str(part) for part in zstandard.ZSTD_VERSION),
+            },
+        },
+        "layer": layer,
+        "lock": {"sha256": hashlib.sha256(lock.path.read_bytes()).hexdigest()},
+        "segments": segments,
+    }
