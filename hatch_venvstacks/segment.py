@@ -137,7 +137,7 @@ def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False
                 stream.write(chunk)
         if last:
             stream.write(END_OF_ARCHIVE)
-        stream.close()
+        stream.flush(zstandard.FLUSH_FRAME)
     return Segment(plan, path, hashing.size, hashing.hash.hexdigest())
 
 
