@@ -7,13 +7,13 @@ Its ``[tool.hatch-venvstacks]`` table is described in ``docs/reference/lock.md``
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.pylock import Pylock, PylockValidationError
-from packaging.version import Version
 
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, command_in
@@ -160,7 +160,9 @@ def _runtime(table: Mapping[str, Any]) -> LockedRuntime:
         platform: RuntimeArchive(*_strings([archive["url"], archive["sha256"]]))
         for platform, archive in table.get("archives", {}).items()
     }
-    return LockedRuntime(RuntimeOrigin(table["origin"]), str(Version(table["version"])), archives)
+    if not re.fullmatch(r"3\.\d+(\.\d+)?", table["version"]):
+        raise ValueError(table["version"])
+    return LockedRuntime(RuntimeOrigin(table["origin"]), table["version"], archives)
 
 
 def _strings(values: list[Any]) -> tuple[str, ...]:

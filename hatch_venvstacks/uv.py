@@ -110,13 +110,14 @@ def _absolute(name: str, value: str) -> str:
     separator = _LOCATIONS.get(name)
     if separator is None:
         return value
-    return separator.join(_location(one) for one in value.split(separator) if one)
+    return separator.join(_location(one, name) for one in value.split(separator) if one)
 
 
-def _location(text: str) -> str:
-    name, equals, place = text.rpartition("=") if "://" not in text else ("", "", text)
-    if "://" in place or not place:
+def _location(text: str, variable: str) -> str:
+    if "://" in text or text.startswith("file:"):
         return text
+    # Only indexes have names: `name=place`.
+    name, equals, place = ("", "", text) if variable == "UV_FIND_LINKS" else text.rpartition("=")
     return f"{name}{equals}{Path(place).absolute()}"
 
 

@@ -1,0 +1,275 @@
+"""What a user sees when something is wrong: one or a few lines, and nothing half-written.
+
+Every case runs the real ``hatch build``. They share one folder in each process, where Hatch has
+made its build environment already.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from monorepo import RUNTIME, Monorepo, write
+from wheels import make_wheel
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from front_end import FrontEnds
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="host runtimes are Linux's so far")
+
+APP = "apps/app"
+LOCK = "pylock.venvlayer.toml"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("errors")
+
+
+@pytest.fixture(scope="module")
+def locked(folder: Path, front_ends: FrontEnds, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels, and the lock of a runtime that holds ``low`` 1.0: what most cases start from."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    make_wheel(wheels, "low", "1.0")
+    make_wheel(wheels, "low", "2.0")
+    make_wheel(wheels, "needs-low2", "1.0", requires=["low>=2"])
+    make_wheel(wheels, "needs-needs", "1.0", requires=["needs-low2"])
+    make_wheel(wheels, "elsewhere", "1.0", tag="cp311-cp311-win_amd64")
+    make_wheel(wheels, "one", "1.0", {"same.py": "1"})
+    make_wheel(wheels, "two", "1.0", {"same.py": "2"})
+    (wheels / "source-only-1.0.tar.gz").write_bytes(b"not even a tar file")
+    repo = Monorepo(folder, wheels, front_ends)
+    repo.runtime(dependencies=["low==1.0"])
+    repo.build(RUNTIME, "lock")
+    kept = wheels / "runtime.lock"
+    shutil.copy(folder / RUNTIME / LOCK, kept)
+    return kept
+
+
+@pytest.fixture
+def repo(folder: Path, locked: Path, front_ends: FrontEnds) -> Monorepo:
+    """The runtime with its lock, and nothing else."""
+    for path in folder.iterdir():
+        shutil.rmtree(path)
+    repo = Monorepo(folder, locked.parent, front_ends)
+    repo.runtime(dependencies=["low==1.0"])
+    shutil.copy(locked, folder / RUNTIME / LOCK)
+    return repo
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is wrong (``change``), what is built, and what the user reads of it."""
+
+    name: str
+    change: Callable[[Monorepo], object]
+    words: tuple[str, ...]
+    version: str = ""
+    build: str = APP
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def app(**options: Any) -> Callable[[Monorepo], object]:
+    return lambda repo: repo.layer(APP, **{"base": [RUNTIME], **options})
+
+
+def cycle(repo: Monorepo) -> None:
+    repo.layer("frameworks/a", base=["frameworks/b"])
+    repo.layer("frameworks/b", base=["frameworks/a"])
+    repo.layer(APP, base=["frameworks/a"])
+
+
+def no_order(repo: Monorepo) -> None:
+    repo.layer("frameworks/a", base=[RUNTIME])
+    repo.layer("frameworks/b", base=[RUNTIME])
+    repo.layer("frameworks/ab", base=["frameworks/a", "frameworks/b"])
+    repo.layer("frameworks/ba", base=["frameworks/b", "frameworks/a"])
+    repo.layer(APP, base=["frameworks/ab", "frameworks/ba"])
+
+
+def two_runtimes(repo: Monorepo) -> None:
+    repo.layer("runtimes/other")
+    repo.layer(APP, base=[RUNTIME, "runtimes/other"])
+
+
+def without_table(repo: Monorepo) -> None:
+    text = "[project]\nname = 'p'\nversion = '1'\n"
+    write(repo.root / "frameworks/plain", {"pyproject.toml": text})
+    repo.layer(APP, base=["frameworks/plain"])
+
+
+def application_below(repo: Monorepo) -> None:
+    repo.layer("apps/other", base=[RUNTIME])
+    repo.layer(APP, base=["apps/other"])
+
+
+def broken_lock(text: str) -> Callable[[Monorepo], object]:
+    def change(repo: Monorepo) -> None:
+        write(repo.root / RUNTIME, {LOCK: text})
+        repo.layer(APP, base=[RUNTIME])
+
+    return change
+
+
+def stale(repo: Monorepo) -> None:
+    repo.layer(APP, base=[RUNTIME], dependencies=["low"])
+    repo.build(APP, "lock")
+    repo.layer(APP, base=[RUNTIME], dependencies=["low", "one"])
+
+
+def stale_below(repo: Monorepo) -> None:
+    repo.runtime(dependencies=["low>=1"])
+    repo.layer(APP, base=[RUNTIME])
+
+
+def unlocked_below(repo: Monorepo) -> None:
+    (repo.root / RUNTIME / LOCK).unlink()
+    repo.layer(APP, base=[RUNTIME])
+
+
+def wrong_hash(repo: Monorepo) -> None:
+    repo.layer(APP, base=[RUNTIME], dependencies=["one"])
+    repo.build(APP, "lock")
+    lock = repo.root / APP / LOCK
+    before, mark, rest = lock.read_text("utf-8").partition('sha256 = "')
+    lock.write_text(f"{before}{mark}{'0' * 64}{rest[64:]}", "utf-8")
+
+
+def failing_wheel(repo: Monorepo) -> None:
+    targets = {
+        "venvlayer": {"kind": "application", "base-layers": [f"../../{RUNTIME}"]},
+        "wheel": {"hooks": {"custom": {}}},
+    }
+    repo.layer(APP, base=[RUNTIME], tool={"hatch": {"build": {"targets": targets}}})
+    hook = (
+        "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
+        "class Hook(BuildHookInterface):\n"
+        "    def initialize(self, version, data):\n"
+        "        raise RuntimeError('the compiler is missing')\n"
+    )
+    write(repo.root / APP, {"app/__init__.py": "", "hatch_build.py": hook})
+
+
+def dist_is_a_file(repo: Monorepo) -> None:
+    repo.layer(APP, base=[RUNTIME])
+    write(repo.root / APP, {"dist": ""})
+
+
+def in_hatch_toml(repo: Monorepo) -> None:
+    repo.layer(APP, base=[RUNTIME])
+    text = "[build.targets.venvlayer]\nkind = 'applikation'\nbase-layers = []\n"
+    write(repo.root / APP, {"hatch.toml": text})
+
+
+CASES = [
+    Case("kind", app(kind="frame"), ("`frame`", "runtime", "framework", "application")),
+    Case("unknown option", app(bse_layers=[]), ("bse-layers", "did you mean `base-layers`")),
+    Case("not built yet", app(platforms=["linux_x86_64"]), ("platforms",)),
+    Case("another kind's", app(python="cpython@3.11"), ("python", "application")),
+    Case(
+        "many at once",
+        app(kind="framework", name="a/b", features=["x"], compression_level=99, launch_module="x"),
+        ("name", "features", "compression-level", "launch-module"),
+    ),
+    Case("hatch.toml", in_hatch_toml, ("applikation", "base-layers")),
+    Case("generic option", app(exclude="*.txt"), ("exclude", "array of strings")),
+    Case("unknown version", app(), ("Unknown version", "archive, lock, export"), version="wheel"),
+    Case("missing folder", app(base=["frameworks/nope"]), ("frameworks/nope", "does not exist")),
+    Case("no table", without_table, ("frameworks/plain", "is not a layer")),
+    Case("application below", application_below, ("`app`", "`other`", "is an application")),
+    Case("cycle", cycle, ("circle", "`app` -> `a` -> `b` -> `a`")),
+    Case("no order", no_order, ("no common import order", "`ab`", "`ba`")),
+    Case("two runtimes", two_runtimes, ("2 runtimes", "`rt`", "`other`")),
+    Case(
+        "lock missing below",
+        unlocked_below,
+        ("missing", "`hatch build -t venvlayer:lock` in `../../runtimes/rt`"),
+    ),
+    Case("lock stale", stale, ("stale", "requirement added: one", "hatch build -t venvlayer:lock")),
+    Case("lock stale below", stale_below, ("`rt` is stale", "low==1.0", "low>=1")),
+    Case("lock not TOML", broken_lock("[["), ("not valid TOML", LOCK)),
+    Case("lock not PEP 751", broken_lock("x = 1\n"), ("PEP 751", LOCK)),
+    Case(
+        "lock of somebody else",
+        broken_lock('lock-version = "1.0"\ncreated-by = "x"\npackages = []\n'),
+        ("not made by hatch-venvstacks",),
+    ),
+    Case("locked", app(), ("HATCH_VENVLAYER_LOCKED",), env={"HATCH_VENVLAYER_LOCKED": "1"}),
+    Case("switch", app(), ("VENVLAYER_LOCKED", "maybe"), env={"HATCH_VENVLAYER_LOCKED": "maybe"}),
+    Case("epoch", app(), ("SOURCE_DATE_EPOCH", "soon"), env={"SOURCE_DATE_EPOCH": "soon"}),
+    Case(
+        "conflict with a layer below",
+        app(dependencies=["low>=2"]),
+        ("`low>=2`", "layer `rt` holds low 1.0"),
+        version="lock",
+    ),
+    Case(
+        "conflict through others",
+        app(dependencies=["needs-needs"]),
+        ("`needs-needs` -> `needs-low2` -> `low`", "low than 1.0", "layer `rt`"),
+    ),
+    Case("unknown package", app(dependencies=["no-such-thing-zz"]), ("no-such-thing-zz",)),
+    Case("no wheel here", app(dependencies=["elsewhere"]), ("elsewhere",)),
+    Case("no wheel at all", app(dependencies=["source-only"]), ("source-only",)),
+    Case("wrong hash", wrong_hash, ("Hash mismatch", "one==1.0")),
+    Case("two owners", app(dependencies=["one", "two"]), ("`one` and `two`", "same.py")),
+    Case("launch module", app(launch_module="nothing.here"), ("nothing.here", "launch-module")),
+    Case("launch path", app(launch_module="./nothing"), ("./nothing", "does not exist")),
+    Case("wheel build", failing_wheel, ("wheel", "`app`", "the compiler is missing")),
+    Case("no package", app(include_project=True), ("wheel", "which files to ship")),
+    Case("dist is a file", dist_is_a_file, ("dist", "cannot be written")),
+    Case(
+        "an old Python",
+        lambda repo: repo.runtime(python="cpython@3.9"),
+        ("3.9",),
+        build=RUNTIME,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_error(repo: Monorepo, case: Case) -> None:
+    case.change(repo)
+    done = repo.build(case.build, case.version, tool="hatch", env=case.env, check=False)
+    check_error(done, *case.words)
+    dist = repo.root / case.build / "dist"
+    assert dist.is_file() or not [path for path in dist.rglob("*") if path.is_file()]
+    assert [path for path in repo.root.rglob("*lock*") if path.name != LOCK] == []
+
+
+def check_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said, said
+    # Hatch's own lines, and those of uv, which are kept as they are.
+    others = ("Creating", "Checking", "Syncing", "  uv:", "───")
+    assert len([line for line in said.splitlines() if line and not line.startswith(others)]) <= 9
+
+
+def test_a_folder_without_rights(repo: Monorepo) -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv, to build without the rights of the superuser")
+    app()(repo)
+    dist = repo.root / APP / "dist"
+    dist.mkdir(mode=0o555)
+    done = repo.build(APP, check=False, under=["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+    check_error(done, "dist", "cannot be written")
+
+
+def test_locked_writes_nothing(repo: Monorepo) -> None:
+    """With every lock there, a locked build works, and leaves each as it is."""
+    repo.layer(APP, base=[RUNTIME], dependencies=["low"])
+    repo.build(APP, "lock")
+    before = {path: path.stat().st_mtime_ns for path in repo.root.glob("*/*/pylock.*")}
+    repo.build(APP, env={"HATCH_VENVLAYER_LOCKED": "1"})
+    assert {path: path.stat().st_mtime_ns for path in repo.root.glob("*/*/pylock.*")} == before
+    assert len(before) == 2

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_venvstacks.context import LOCKED, SOURCE_DATE_EPOCH, Context, environment_options
+from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.segment import MEMBER_TIME
+from hatch_venvstacks.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_venvstacks.spec import LayerSpec
+
+
+class Silent:
+    def info(self, message: str) -> None: ...
+    def warning(self, message: str) -> None: ...
+    def debug(self, message: str) -> None: ...
+
+
+def context(root: Path) -> Context:
+    def read(folder: Path) -> LayerSpec:
+        raise AssertionError(folder)
+
+    platform = PLATFORMS["linux_x86_64"]
+    return Context(platform, Store(root), Silent(), read, read)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((None, False), ("", False), ("0", False), ("false", False), ("FALSE", False)),
+        *(("1", True), ("true", True), ("True", True)),
+    ],
+)
+def test_locked(value: str | None, expected: bool) -> None:
+    environ = {} if value is None else {LOCKED: value}
+    assert environment_options(environ) == {"locked": expected}
+
+
+@pytest.mark.parametrize("value", ["2", "yes", " ", "1 ", "on", "ja", "\n", "TRU\u0130"])
+def test_locked_with_another_value(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        environment_options({LOCKED: value})
+    assert f"`{LOCKED}`" in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("value", ["0", "1", "315532800", "1700000000", str(8**11 - 1), "007"])
+def test_source_date_epoch(value: str) -> None:
+    options = environment_options({SOURCE_DATE_EPOCH: value})
+    assert options == {"locked": False, "mtime": int(value)}
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_source_date_epoch_unset(value: str | None) -> None:
+    environ = {} if value is None else {SOURCE_DATE_EPOCH: value}
+    assert "mtime" not in environment_options(environ)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-1",
+        "+1",
+        "1.0",
+        "1e9",
+        "now",
+        " 1",
+        "1_000",
+        "\u0661",
+        "\u00b2",
+        str(8**11),
+        "9" * 5000,
+        "0x1",
+    ],
+)
+def test_source_date_epoch_with_another_value(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        environment_options({SOURCE_DATE_EPOCH: value})
+    assert f"`{SOURCE_DATE_EPOCH}`" in caught.value.message
+    assert caught.value.hint
+
+
+def test_other_variables_do_not_matter() -> None:
+    assert environment_options({"PATH": "x", LOCKED.lower(): "1"}) == {"locked": False}
+
+
+def test_default_time(tmp_path: Path) -> None:
+    assert context(tmp_path).mtime == MEMBER_TIME
+
+
+def test_workspace_lies_beside_the_cache_and_goes(tmp_path: Path) -> None:
+    root = tmp_path / "deep/cache"
+    with context(root).workspace() as work, context(root).workspace() as other:
+        assert work.parent == root
+        assert other != work
+        assert list(work.iterdir()) == []
+        (work / "file").touch()
+    assert list(root.iterdir()) == []
+
+
+def test_workspace_goes_when_something_fails(tmp_path: Path) -> None:
+    def use(message: str) -> None:
+        with context(tmp_path).workspace() as work:
+            (work / "folder").mkdir()
+            raise ZeroDivisionError(message)
+
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        use("on purpose")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workspace_without_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with context(tmp_path / "file").workspace() as work:
+        assert work.is_dir()
+        assert tmp_path not in work.parents
+    assert not work.exists()

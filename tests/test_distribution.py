@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import posixpath
+import sys
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from wheels import make_wheel
+
+from hatch_venvstacks.distribution import Installed, distribution_plans, read_prefix, site_packages
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.install import install_wheels
+from hatch_venvstacks.lock import LockedWheel
+from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.scripts import posix_header
+from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, check_paths, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+SITE = site_packages(MINOR)
+PKGUTIL = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+PKG_RESOURCES = "__import__('pkg_resources').declare_namespace(__name__)\n"
+
+
+class Prefix:
+    """What real uv makes of wheels, and what each of them gives alone."""
+
+    def __init__(self, folder: Path, python: str | None = None) -> None:
+        self.folder, self.python = folder, python or sys.executable
+        self.wheels: dict[str, Path] = {}
+        self.isolated: list[str] = []
+
+    def wheel(self, name: str, files: Mapping[str, str | bytes] | None = None, **more: Any) -> None:
+        self.wheels[name] = make_wheel(self.folder / "index", name, "1.0", files, **more)
+
+    def install(self, place: str, *names: str) -> Path:
+        locked = [
+            LockedWheel(
+                *(name, "1.0", str(self.wheels[name])),
+                hashlib.sha256(self.wheels[name].read_bytes()).hexdigest(),
+                self.wheels[name].name,
+            )
+            for name in names or self.wheels
+        ]
+        prefix = self.folder / place
+        python = Path(self.python)
+        install_wheels(locked, prefix, layer="x", interpreter=python, platform=host_platform())
+        return prefix
+
+    def isolate(self, name: str) -> Path:
+        self.isolated.append(name)
+        return self.install(f"alone-{name}", name)
+
+    def plans(self, mtime: int = MEMBER_TIME) -> dict[str, Plan]:
+        plans = distribution_plans(self.install("prefix"), MINOR, self.python, self.isolate, mtime)
+        check_paths(plans)
+        assert [plan.name for plan in plans] == sorted(self.wheels)
+        return {plan.name: plan for plan in plans}
+
+
+@pytest.fixture
+def prefix(wheel_index: Path) -> Prefix:
+    return Prefix(wheel_index)
+
+
+def bytes_of(member: Member) -> bytes:
+    return b"".join(read(member))
+
+
+def files(plan: Plan) -> dict[str, bytes]:
+    return {member.path: bytes_of(member) for member in plan.members}
+
+
+def check_record(plan: Plan, name: str) -> None:
+    """RECORD names what is there, nothing else, with the right hashes."""
+    contents = files(plan)
+    record = f"{SITE}/{name}-1.0.dist-info/RECORD"
+    rows = list(csv.reader(contents[record].decode().splitlines()))
+    found = {posixpath.normpath(posixpath.join(SITE, path)): rest for path, *rest in rows}
+    assert len(found) == len(rows)
+    assert set(found) == set(contents)
+    assert found.pop(record) == ["", ""]
+    for path, (digest, size) in found.items():
+        expected = hashlib.sha256(contents[path]).digest()
+        assert digest == "sha256=" + base64.urlsafe_b64encode(expected).decode().rstrip("=")
+        assert size == str(len(contents[path]))
+
+
+def test_members_of_a_distribution(prefix: Prefix) -> None:
+    prefix.wheel("some-name", {"some/__init__.py": "", "some/data.txt": "d"})
+    plan = prefix.plans(mtime=77)["some-name"]
+    assert (plan.version, plan.mtime, str(plan.kind)) == ("1.0", 77, "distribution")
+    info = f"{SITE}/some_name-1.0.dist-info"
+    assert list(files(plan)) == sorted(
+        [
+            *(f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL")),
+            *(f"{SITE}/some/__init__.py", f"{SITE}/some/data.txt"),
+        ]
+    )
+    check_record(plan, "some_name")
+    assert prefix.isolated == []
+
+
+def test_scripts_data_and_headers(prefix: Prefix) -> None:
+    elf = b"\x7fELF\x02\x01\x01" + bytes(range(256))
+    prefix.wheel(
+        "full",
+        scripts={
+            "py": "#!python\nprint(1)\n",
+            "pyw": "#!pythonw\nprint(1)\n",
+            "args": "#!python -E\nprint(1)\n",
+            "named": "#!python3\nprint(1)\n",
+            "native": elf,
+            "shell": "#!/bin/sh\necho 1\n",
+            "system": "#!/usr/bin/env python3\n",
+            "plain": "no program",
+        },
+        data={
+            "data/share/doc/x.txt": "x",
+            "data/etc/full.conf": "c",
+            "data/bin/extra": elf,
+            "headers/full.h": "h",
+            "platlib/native.txt": "p",
+            "purelib/pure.txt": "q",
+        },
+        entry_points="[console_scripts]\nrun = full:main\n[gui_scripts]\nshow = full:a.b [x]\n",
+    )
+    plan = prefix.plans()["full"]
+    found, by_path = files(plan), {member.path: member for member in plan.members}
+    for name in ("py", "pyw", "args", "named"):
+        assert found[f"bin/{name}"] == posix_header() + b"print(1)\n"
+    assert found["bin/native"] == found["bin/extra"] == elf
+    assert found["bin/shell"] == b"#!/bin/sh\necho 1\n"
+    assert found["bin/system"] == b"#!/usr/bin/env python3\n"
+    for name in ("py", "native", "shell", "plain", "run", "show"):
+        assert by_path[f"bin/{name}"].executable, name
+    assert b"from full import main\n" in found["bin/run"]
+    assert b"sys.exit(a.b())" in found["bin/show"]
+    assert found["share/doc/x.txt"] == b"x"
+    assert found["etc/full.conf"] == b"c"
+    assert [path for path in found if path.endswith("/full.h")]
+    assert {f"{SITE}/native.txt", f"{SITE}/pure.txt"} <= set(found)
+    check_record(plan, "full")
+    assert not any(str(prefix.folder).encode() in content for content in found.values())
+    assert not any(sys.executable.encode() in content for content in found.values())
+
+
+@pytest.mark.parametrize("place", ["a b", "a'b c", "ü", "long" * 40])
+def test_scripts_of_an_interpreter_in_an_odd_place(
+    tmp_path: Path, wheel_index: Path, place: str
+) -> None:
+    venv.create(tmp_path / place, symlinks=True)
+    prefix = Prefix(wheel_index, str(tmp_path / place / "bin" / "python"))
+    prefix.wheel("one", scripts={"tool": "#!python\nprint(1)\n"})
+    assert files(prefix.plans()["one"])["bin/tool"] == posix_header() + b"print(1)\n"
+
+
+def test_notes_of_the_installer_and_caches_stay_out(prefix: Prefix) -> None:
+    prefix.wheel("one", {"one/__init__.py": "", "one/__pycache__/__init__.cpython-39.pyc": b"p"})
+    info = prefix.install("prefix") / SITE / "one-1.0.dist-info"
+    for note in ("INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"):
+        (info / note).write_text("x")
+    with (info / "RECORD").open("a") as record:
+        record.write("one-1.0.dist-info/INSTALLER,,\none-1.0.dist-info/direct_url.json,,\n")
+    (info.parent / "one/__pycache__/new.pyc").write_bytes(b"p")
+    (info.parent.parent / ".lock").touch()
+    (prefix.folder / "prefix/.lock").touch()
+    (plan,) = distribution_plans(prefix.folder / "prefix", MINOR, sys.executable, prefix.isolate)
+    assert {posixpath.basename(path) for path in files(plan)} >= {"__init__.py", "WHEEL"}
+    check_record(plan, "one")
+    for path in files(plan):
+        assert "__pycache__" not in path
+        assert not path.endswith(("INSTALLER", "REQUESTED", ".json"))
+
+
+@pytest.mark.parametrize("content", ["", "same = 1\n", "\0binary"])
+def test_file_with_two_owners_and_one_content(prefix: Prefix, content: str) -> None:
+    for name in ("one", "two", "three"):
+        prefix.wheel(name, {"shared/data.bin": content, f"shared/{name}.py": ""})
+    plans = prefix.plans()
+    owners = [name for name, plan in plans.items() if f"{SITE}/shared/data.bin" in files(plan)]
+    assert owners == ["one"]
+    assert sorted(prefix.isolated) == ["one", "three", "two"]
+    for name, plan in plans.items():
+        check_record(plan, name)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("", PKGUTIL),
+        (PKGUTIL, ""),
+        ("# comment\n\n", PKG_RESOURCES),
+        (PKGUTIL, PKG_RESOURCES),
+        (PKGUTIL, f"# comment\n{PKGUTIL}"),
+    ],
+)
+def test_namespace_with_two_owners(prefix: Prefix, first: str, second: str) -> None:
+    prefix.wheel("one", {"space/__init__.py": first, "space/one.py": ""})
+    prefix.wheel("two", {"space/__init__.py": second, "space/two.py": ""})
+    plans = prefix.plans()
+    path = f"{SITE}/space/__init__.py"
+    kept = [files(plan)[path] for plan in plans.values() if path in files(plan)]
+    assert kept == [max(first, second, key=len).encode()]
+    check_record(plans["one"], "one")
+    check_record(plans["two"], "two")
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "second"),
+    [
+        ("shared.py", "1", "2"),
+        ("shared.py", "", PKGUTIL),
+        ("space/__init__.py", "", "VALUE = 1\n"),
+        ("space/__init__.py", "", "import pkgutil\nVALUE = 1\n"),
+        ("space/__init__.py", "import pkg_resources\nA = 1\n", "import pkg_resources\nB = 1\n"),
+    ],
+)
+def test_file_with_two_owners_and_two_contents(
+    prefix: Prefix, path: str, first: str, second: str
+) -> None:
+    prefix.wheel("one", {path: first})
+    prefix.wheel("two", {path: second})
+    with pytest.raises(BuildError) as caught:
+        prefix.plans()
+    assert f"`one` and `two` both have the file `{SITE}/{path}`" in caught.value.message
+    assert caught.value.hint
+
+
+def test_script_with_two_owners(prefix: Prefix) -> None:
+    prefix.wheel("one", entry_points="[console_scripts]\nrun = one:main\n")
+    prefix.wheel("two", entry_points="[console_scripts]\nrun = two:main\n")
+    with pytest.raises(BuildError, match=r"`one` and `two` both have the file `bin/run`"):
+        prefix.plans()
+
+
+def rewrite_record(info: Path, text: str) -> None:
+    (info / "RECORD").write_text(text, "utf-8")
+
+
+def handmade(prefix: Path, name: str, record: str, **paths: str) -> Path:
+    """An installed distribution that no installer would leave behind."""
+    info = prefix / SITE / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    rewrite_record(info, record)
+    for path, content in paths.items():
+        (prefix / SITE / path).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / SITE / path).write_text(content)
+    return info
+
+
+def plans_of(prefix: Path, alone: Mapping[str, Path] | None = None) -> dict[str, Plan]:
+    plans = distribution_plans(prefix, MINOR, sys.executable, lambda name: (alone or {})[name])
+    return {plan.name: plan for plan in plans}
+
+
+def test_files_that_record_forgets_are_packed(tmp_path: Path) -> None:
+    handmade(tmp_path, "one", "one/a.py,,\n", **{"one/a.py": "a", "one/sub/b.py": "b"})
+    handmade(tmp_path, "two", "two/a.py,,\n", **{"two/a.py": "a", "two/c.py": "c"})
+    found = plans_of(tmp_path)
+    assert f"{SITE}/one/sub/b.py" in files(found["one"])
+    assert f"{SITE}/two/c.py" in files(found["two"])
+    assert f"{SITE}/one-1.0.dist-info/METADATA" in files(found["one"])
+    for name, plan in found.items():
+        check_record(plan, name)
+
+
+def test_record_with_lines_for_nothing(tmp_path: Path) -> None:
+    record = 'gone.py,sha256=xyz,1\n\n"with,comma.py",,\nsub/../plain.py,\n..,,\n,,\n'
+    handmade(tmp_path, "one", record, **{"with,comma.py": "", "plain.py": "1"})
+    plan = plans_of(tmp_path)["one"]
+    assert f"{SITE}/gone.py" not in files(plan)
+    assert {f"{SITE}/with,comma.py", f"{SITE}/plain.py"} <= set(files(plan))
+    check_record(plan, "one")
+
+
+def test_record_escapes_odd_names(tmp_path: Path) -> None:
+    names = ['quo"te.py', "com,ma.py", "new\nline.py", "ünï.py", " space.py", "back\\slash.py"]
+    handmade(tmp_path, "one", "", **dict.fromkeys(names, "x"))
+    plan = plans_of(tmp_path)["one"]
+    assert {f"{SITE}/{name}" for name in names} <= set(files(plan))
+    text = files(plan)[f"{SITE}/one-1.0.dist-info/RECORD"].decode()
+    rows = {row[0] for row in csv.reader(text.splitlines(keepends=True))}
+    assert set(names) <= rows
+
+
+def test_record_claims_a_file_that_another_ships(tmp_path: Path) -> None:
+    both, one, two = (tmp_path / name for name in ("both", "one", "two"))
+    for prefix in (both, one):
+        handmade(prefix, "one", "shared.py,,\n")
+    for prefix in (both, two):
+        handmade(prefix, "two", "shared.py,,\n", **{"shared.py": "2"})
+    found = plans_of(both, {"one": one, "two": two})
+    assert f"{SITE}/shared.py" not in files(found["one"])
+    assert files(found["two"])[f"{SITE}/shared.py"] == b"2"
+
+
+def test_forgotten_file_beside_distributions_that_share_another(tmp_path: Path) -> None:
+    both, one, two = (tmp_path / name for name in ("both", "one", "two"))
+    for prefix in (both, one):
+        handmade(prefix, "one", "shared.py,,\n", **{"shared.py": ""})
+    for prefix in (both, two):
+        handmade(prefix, "two", "shared.py,,\n", **{"shared.py": "", "forgotten.py": "f"})
+    found = plans_of(both, {"one": one, "two": two})
+    owners = [name for name, plan in found.items() if f"{SITE}/forgotten.py" in files(plan)]
+    assert len(owners) == 1
+
+
+@pytest.mark.parametrize("path", ["../../../../outside", "/etc/hostname", "..\\..\\..\\..\\x"])
+def test_record_that_leaves_the_prefix(tmp_path: Path, path: str) -> None:
+    handmade(tmp_path, "one", f"{path},,\n")
+    with pytest.raises(BuildError) as caught:
+        read_prefix(tmp_path, MINOR)
+    assert f"`{path}`" in caught.value.message
+    assert "`one`" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("METADATA", None),
+        ("RECORD", None),
+        ("METADATA", b"Version: 1.0\n"),
+        ("METADATA", b"Name: one\n"),
+        ("METADATA", b""),
+        ("RECORD", b"caf\xe9.py,,\n"),
+        ("entry_points.txt", b"[console_scripts]\ncaf\xe9 = m:f\n"),
+        ("entry_points.txt", b"[console_scripts]\nbroken\n"),
+    ],
+)
+def test_broken_metadata(tmp_path: Path, file: str, content: bytes | None) -> None:
+    info = handmade(tmp_path, "one", "")
+    (info / file).unlink(missing_ok=True)
+    if content is not None:
+        (info / file).write_bytes(content)
+    with pytest.raises(BuildError, match="one"):
+        plans_of(tmp_path)
+
+
+def test_read_prefix(prefix: Prefix) -> None:
+    prefix.wheel("b-one")
+    prefix.wheel("A_two")
+    first, second = read_prefix(prefix.install("prefix"), MINOR)
+    assert (first.name, second.name) == ("a-two", "b-one")
+    assert isinstance(first, Installed)
+    assert first.dist_info == f"{SITE}/a_two-1.0.dist-info"
+    assert first.files[f"{SITE}/a_two.py"].startswith("sha256=")
+
+
+def test_prefix_without_distributions(tmp_path: Path) -> None:
+    assert plans_of(tmp_path) == {}
+    (tmp_path / ".lock").touch()
+    (tmp_path / "stray.txt").touch()
+    with pytest.raises(BuildError, match=r"stray\.txt"):
+        plans_of(tmp_path)

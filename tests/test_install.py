@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from wheels import make_wheel
+
+from hatch_venvstacks.distribution import site_packages
+from hatch_venvstacks.errors import ToolError
+from hatch_venvstacks.install import install_project, install_wheels
+from hatch_venvstacks.lock import LockedWheel
+from hatch_venvstacks.platforms import PLATFORMS, TargetPlatform, host_platform
+
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
+SITE = site_packages(MINOR)
+
+
+def locked(wheel: Path, name: str, version: str = "1.0") -> LockedWheel:
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return LockedWheel(name, version, str(wheel), digest, wheel.name)
+
+
+def install(prefix: Path, *wheels: LockedWheel, platform: TargetPlatform | None = None) -> None:
+    install_wheels(
+        wheels,
+        prefix,
+        layer="some-layer",
+        interpreter=Path(sys.executable),
+        platform=platform or host_platform(),
+    )
+
+
+def test_nothing(tmp_path: Path) -> None:
+    install(tmp_path / "deep/prefix")
+    assert list((tmp_path / "deep/prefix").iterdir()) == []
+
+
+def test_wheels(tmp_path: Path, wheel_index: Path) -> None:
+    one = make_wheel(wheel_index / "a b ü%20", "one", "1.0", requires=["not-there"])
+    two = make_wheel(wheel_index, "two", "1.0+x.1", data={"data/share/two.txt": "2"})
+    install(tmp_path / "prefix", locked(one, "one"), locked(two, "two", "1.0+x.1"))
+    site = tmp_path / "prefix" / SITE
+    assert (site / "one.py").is_file()
+    assert (site / "two.py").is_file()
+    assert (tmp_path / "prefix/share/two.txt").read_text() == "2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prefix"]
+    assert not list(site.rglob("*.pyc"))
+    assert not list(site.rglob("INSTALLER"))
+    assert not list(site.rglob("direct_url.json"))
+
+
+@pytest.mark.parametrize("name", [one for one in PLATFORMS if not one.startswith("win")])
+def test_other_platforms(tmp_path: Path, wheel_index: Path, name: str) -> None:
+    tags = {
+        "linux_x86_64": "manylinux_2_28_x86_64",
+        "linux_aarch64": "manylinux2014_aarch64",
+        "macosx_arm64": "macosx_13_0_arm64",
+        "macosx_x86_64": "macosx_10_9_x86_64",
+    }
+    wheel = make_wheel(wheel_index, "native", "1.0", tag=f"{CP}-{CP}-{tags[name]}")
+    install(tmp_path / "prefix", locked(wheel, "native"), platform=PLATFORMS[name])
+    assert (tmp_path / "prefix" / SITE / "native.py").is_file()
+
+
+def test_wheel_that_is_not_the_locked_one(tmp_path: Path, wheel_index: Path) -> None:
+    wheel = locked(make_wheel(wheel_index, "one", "1.0"), "one")
+    for digest in ("0" * 64, ""):
+        with pytest.raises(ToolError) as caught:
+            install(tmp_path / f"prefix{len(digest)}", replace(wheel, sha256=digest))
+        assert "layer `some-layer`" in caught.value.message
+        assert "one" in caught.value.detail
+    assert not list(tmp_path.rglob("one.py"))
+    assert not list(tmp_path.rglob("pylock*"))
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/no/such/one-1.0-py3-none-any.whl", "https://127.0.0.1:1/one-1.0-py3-none-any.whl"],
+)
+def test_wheel_that_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    wheel = LockedWheel("one", "1.0", location, "0" * 64, "one-1.0-py3-none-any.whl")
+    with pytest.raises(ToolError) as caught:
+        install(tmp_path / "prefix", wheel)
+    assert "one" in caught.value.detail
+
+
+def test_wheel_for_another_platform(tmp_path: Path, wheel_index: Path) -> None:
+    wheel = make_wheel(wheel_index, "native", "1.0", tag=f"{CP}-{CP}-win_amd64")
+    with pytest.raises(ToolError, match="some-layer"):
+        install(tmp_path / "prefix", locked(wheel, "native"), platform=PLATFORMS["linux_x86_64"])
+
+
+def project(prefix: Path, wheel: Path) -> None:
+    install_project(
+        *(wheel, prefix),
+        layer="some-layer",
+        interpreter=Path(sys.executable),
+        platform=host_platform(),
+    )
+
+
+def test_project(tmp_path: Path) -> None:
+    wheel = make_wheel(
+        tmp_path / "a b",
+        "app",
+        "1.0",
+        requires=["nowhere"],
+        entry_points="[console_scripts]\nx = app:m\n",
+    )
+    cache = tmp_path / "cache"
+    os.environ["UV_CACHE_DIR"], before = str(cache), os.environ.get("UV_CACHE_DIR")
+    try:
+        project(tmp_path / "prefix", wheel)
+    finally:
+        del os.environ["UV_CACHE_DIR"]
+        if before is not None:
+            os.environ["UV_CACHE_DIR"] = before
+    assert (tmp_path / "prefix" / SITE / "app.py").is_file()
+    assert (tmp_path / "prefix/bin/x").is_file()
+    assert not list(cache.rglob("app*"))
+
+
+def test_project_for_another_python(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "app", "1.0", tag="cp27-cp27m-win32")
+    with pytest.raises(ToolError, match="some-layer"):
+        project(tmp_path / "prefix", wheel)
+    wheel = make_wheel(tmp_path, "other", "1.0", requires_python=">=4")
+    with pytest.raises(ToolError, match="some-layer"):
+        project(tmp_path / "prefix2", wheel)

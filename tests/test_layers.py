@@ -1,0 +1,232 @@
+"""Layers of made-up wheels, built by hatchling, unpacked and run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from deployed import facts, run, unpack_all
+from monorepo import RUNTIME, Monorepo, write
+from packaging.pylock import Pylock
+from wheels import make_wheel
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from front_end import FrontEnds
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs what Linux builds")
+
+# Counts how often it runs, in the process: `PATHFILES` is a list of names in `sys`.
+COUNTING = (
+    "import sys; sys.__dict__.setdefault('PATHFILES', []).append({name!r} + ' ' + "
+    "__import__('os').path.basename(__import__('os').path.normpath(sitedir + '/../../..')))\n"
+)
+
+
+@pytest.fixture
+def monorepo(tmp_path: Path, wheel_index: Path, front_ends: FrontEnds) -> Monorepo:
+    repo = Monorepo(tmp_path / "repo", wheel_index, front_ends)
+    wheel_index.mkdir()
+    return repo
+
+
+def lock_of(folder: Path) -> Pylock:
+    return Pylock.from_dict(tomllib.loads((folder / "pylock.venvlayer.toml").read_text("utf-8")))
+
+
+def test_a_diamond(monorepo: Monorepo, tmp_path: Path) -> None:
+    for name in ("base", "left", "right", "top"):
+        counting = COUNTING.format(name=name)
+        files = {f"{name}.py": f"NAME = {name!r}\n", f"{name}.pth": counting}
+        make_wheel(monorepo.wheels, name, "1.0", {**files, "who.txt": name})
+    make_wheel(monorepo.wheels, "shared", "1.0", {"shared/__init__.py": "WHO = 'left'\n"})
+    monorepo.runtime(dependencies=["base"])
+    monorepo.layer("frameworks/l", dependencies=["left", "shared"], base=[RUNTIME])
+    monorepo.layer("frameworks/r", dependencies=["right"], base=[RUNTIME])
+    monorepo.layer(
+        "apps/t",
+        dependencies=["top", "left", "right", "base", "shared"],
+        base=["frameworks/l", "frameworks/r"],
+    )
+    for folder in (RUNTIME, "frameworks/l", "frameworks/r", "apps/t"):
+        monorepo.build(folder)
+
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    source = "import json, sys; print(json.dumps([sys.PATHFILES, sys.path]))"
+    ran, path = facts(root / "t" / "bin" / "python", tmp_path, source)
+    # The application's own path files, then those below, each once, each in its own folder.
+    assert ran == ["left l", "right r", "base rt", "top t"]
+    layers = [Path(entry).relative_to(root).parts[0] for entry in path if "site-packages" in entry]
+    assert layers == ["t", "l", "r", "rt"]
+    assert [str(package.name) for package in lock_of(monorepo.root / "apps/t").packages] == ["top"]
+
+
+def test_own_package_loose_modules_and_data(monorepo: Monorepo, tmp_path: Path) -> None:
+    monorepo.runtime()
+    app = monorepo.layer(
+        "apps/tool",
+        base=[RUNTIME],
+        project={"scripts": {"tool": "tool.cli:main"}},
+        launch_module="launch/start.py",
+        support_modules=["extras/helpers", "single.py"],
+        exclude=["*.tmp", "secret.txt"],
+        force_include={"assets/logo.txt": "share/tool/logo.txt"},
+    )
+    write(
+        app,
+        {
+            ".gitignore": "*.log\n/extras/helpers/generated/\n",
+            "tool/__init__.py": "",
+            "tool/cli.py": (
+                "import sys\ndef main():\n    print('tool', sys.argv[0])\n    return 3\n"
+            ),
+            "launch/start.py": "import helpers.deep, single\nprint(helpers.deep.X, single.Y)\n",
+            "extras/helpers/__init__.py": "",
+            "extras/helpers/deep.py": "X = 'deep'\n",
+            "extras/helpers/noise.log": "ignored by git",
+            "extras/helpers/x.tmp": "excluded",
+            "extras/helpers/secret.txt": "excluded",
+            "extras/helpers/data.json": "{}",
+            "extras/helpers/generated/x.py": "ignored by git",
+            "extras/helpers/__pycache__/deep.cpython-311.pyc": "stale",
+            "single.py": "Y = 'single'\n",
+            "assets/logo.txt": "logo",
+        },
+    )
+    monorepo.build(RUNTIME)
+    monorepo.build("apps/tool")
+
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    layer = root / "tool"
+    (site,) = layer.glob("lib/python*/site-packages")
+    assert run([layer / "bin" / "python", "-m", "start"], tmp_path).stdout == "deep single\n"
+    assert sorted(p.relative_to(site).as_posix() for p in site.glob("helpers/*")) == [
+        "helpers/__init__.py",
+        "helpers/__pycache__",  # written by the run above
+        "helpers/data.json",
+        "helpers/deep.py",
+    ]
+    assert (layer / "share/tool/logo.txt").read_text() == "logo"
+    described = json.loads((layer / "share/venvlayer/layer.json").read_text())
+    assert described["launch"] == {"module": "start"}
+    assert described["scripts"] == ["tool"]
+    assert (site / "tool" / "cli.py").exists()
+    done = run(
+        ["sh", "-c", 'tool; echo "exit $?"'], tmp_path, {"PATH": f"{layer / 'bin'}:/bin:/usr/bin"}
+    )
+    assert done.stdout == f"tool {layer / 'bin' / 'tool'}\nexit 3\n"
+
+
+def test_a_project_without_a_package(monorepo: Monorepo, tmp_path: Path) -> None:
+    make_wheel(monorepo.wheels, "server", "1.0", {"server/__main__.py": "print('serving')\n"})
+    monorepo.runtime()
+    monorepo.layer("apps/svc", dependencies=["server"], base=[RUNTIME], launch_module="server")
+    # The same as a hatch.toml, which has no `tool.hatch` before its tables.
+    app = monorepo.root / "apps/svc"
+    document = tomllib.loads((app / "pyproject.toml").read_text())
+    table = document["tool"]["hatch"]["build"]["targets"]["venvlayer"]
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    (app / "hatch.toml").write_text("\n".join(["[build.targets.venvlayer]", *lines, ""]))
+    text = (app / "pyproject.toml").read_text().partition("[tool")[0]
+    (app / "pyproject.toml").write_text(text)
+    monorepo.build(RUNTIME)
+    monorepo.build("apps/svc")
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    assert run([root / "svc/bin/python", "-m", "server"], tmp_path).stdout == "serving\n"
+
+
+def test_launching_a_module_of_a_layer_below(monorepo: Monorepo) -> None:
+    make_wheel(monorepo.wheels, "server", "1.0", {"server/__main__.py": "", "lib/__init__.py": ""})
+    monorepo.runtime(dependencies=["server"])
+    monorepo.build(RUNTIME)
+    for module, error in (("server", ""), ("http.server", ""), ("lib", "no module `__main__`")):
+        monorepo.layer("apps/svc", base=[RUNTIME], launch_module=module)
+        done = monorepo.build("apps/svc", check=not error)
+        assert error in done.stderr
+        assert bool(done.returncode) is bool(error)
+
+
+def test_an_extra_of_a_package_below(monorepo: Monorepo) -> None:
+    make_wheel(
+        monorepo.wheels, "req", "1.0", requires=["socks ; extra == 'socks'"], extras=["socks"]
+    )
+    make_wheel(monorepo.wheels, "socks", "1.0")
+    monorepo.runtime(dependencies=["req"])
+    app = monorepo.layer("apps/a", dependencies=["req[socks]"], base=[RUNTIME])
+    monorepo.build(RUNTIME, "lock")
+    monorepo.build("apps/a", "lock")
+    assert [str(package.name) for package in lock_of(app).packages] == ["socks"]
+
+
+def test_locks_are_stable_and_local_wheels_relative(monorepo: Monorepo) -> None:
+    make_wheel(monorepo.wheels, "one", "1.0")
+    folder = monorepo.runtime(dependencies=["one"])
+    lock = folder / "pylock.venvlayer.toml"
+    done = monorepo.build(RUNTIME, "lock")
+    assert "Wrote pylock.venvlayer.toml" in done.stderr
+    first = lock.read_text("utf-8")
+    written = lock.stat().st_mtime_ns
+    assert str(monorepo.wheels) not in first
+    (package,) = lock_of(folder).packages
+    assert package.wheels is not None
+    assert (folder / str(package.wheels[0].path)).resolve().is_file()
+
+    assert "is up to date" in monorepo.build(RUNTIME, "lock").stderr
+    assert lock.stat().st_mtime_ns == written
+    # A newer release is no reason to move; a new requirement moves nothing else.
+    make_wheel(monorepo.wheels, "one", "2.0")
+    make_wheel(monorepo.wheels, "two", "1.0", requires=["one"])
+    assert "is up to date" in monorepo.build(RUNTIME, "lock").stderr
+    monorepo.runtime(dependencies=["one", "two"])
+    monorepo.build(RUNTIME, "lock")
+    versions = {str(p.name): str(p.version) for p in lock_of(folder).packages}
+    assert versions == {"one": "1.0", "two": "1.0"}
+
+
+def test_a_scripts_folder_of_all_sorts(monorepo: Monorepo, tmp_path: Path) -> None:
+    make_wheel(
+        monorepo.wheels,
+        "sorts",
+        "1.0",
+        {"sorts.py": "def main():\n    print('main')\n"},
+        entry_points="[console_scripts]\nsorts = sorts:main\n",
+        scripts={
+            "python-script": "#!python\nfrom __future__ import annotations\nprint('python')\n",
+            "shell-script": "#!/bin/sh\necho shell\n",
+            "binary": Path("/bin/true").read_bytes(),
+        },
+        data={"data/share/sorts/x.txt": "x", "headers/sorts.h": "int x;"},
+    )
+    monorepo.runtime()
+    monorepo.layer("apps/a", dependencies=["sorts"], base=[RUNTIME])
+    monorepo.build(RUNTIME)
+    monorepo.build("apps/a")
+    root = unpack_all(monorepo.archives(), tmp_path / "ro ot")
+    folder = root / "a" / "bin"
+    printed = {
+        name: run([folder / name], tmp_path).stdout
+        for name in ("sorts", "python-script", "shell-script", "binary")
+    }
+    assert printed == {
+        "sorts": "main\n",
+        "python-script": "python\n",
+        "shell-script": "shell\n",
+        "binary": "",
+    }
+    assert (folder / "binary").read_bytes() == Path("/bin/true").read_bytes()
+    assert (root / "a/share/sorts/x.txt").read_text() == "x"
+    check = (
+        "import json, base64, hashlib\n"
+        "from importlib.metadata import files\n"
+        "bad = [str(f) for f in files('sorts') if f.hash and base64.urlsafe_b64encode("
+        "hashlib.sha256(f.locate().read_bytes()).digest()).rstrip(b'=').decode() != f.hash.value]\n"
+        "print(json.dumps([bad, all(f.locate().exists() for f in files('sorts'))]))"
+    )
+    assert facts(folder / "python", tmp_path, check) == [[], True]

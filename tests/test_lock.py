@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.lock import (
+    Lock,
+    LockInputs,
+    command_in,
+    python_changes,
+    requires_python,
+    select_wheels,
+    staleness,
+)
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.spec import (
+    LayerKind,
+    LayerSpec,
+    LockedRuntime,
+    RuntimeArchive,
+    RuntimeOrigin,
+    RuntimeRequest,
+)
+
+LINUX, MAC = "linux_x86_64", "macosx_arm64"
+STANDALONE, HOST, ARCHIVE = (
+    RuntimeOrigin.STANDALONE,
+    RuntimeOrigin.HOST,
+    RuntimeOrigin.ARCHIVE,
+)
+SHA = "0" * 64
+
+
+def wheel(tag: str, name: str = "thing", **place: Any) -> PackageWheel:
+    file = f"{name}-1.0-{tag}.whl"
+    where = place or {"url": f"https://x.org/{file}"}
+    return PackageWheel(name=None, hashes={"sha256": SHA}, **where)
+
+
+def package(*wheels: PackageWheel, name: str = "thing", **more: Any) -> Package:
+    return Package(name=name, version=Version("1.0"), wheels=list(wheels), **more)  # type: ignore[arg-type]
+
+
+def lock(*packages: Package, path: Path = Path("/p/pylock.toml"), **inputs: Any) -> Lock:
+    pylock = Pylock(lock_version=Version("1.0"), created_by="x", packages=list(packages))
+    return Lock(path, pylock, LockInputs(**{"platforms": (LINUX,), "requirements": (), **inputs}))
+
+
+def spec(*requirements: str, **more: Any) -> LayerSpec:
+    layer = LayerSpec(Path("/p"), "p", "p", LayerKind.FRAMEWORK, requirements=requirements)
+    return replace(layer, **more)
+
+
+def test_versions() -> None:
+    assert lock(package(), package(name="other")).versions() == {"thing": "1.0", "other": "1.0"}
+
+
+def test_fresh() -> None:
+    below = {LINUX: {"a": "1", "b": ""}}
+    value = lock(requirements=("a", "c"), below=below)
+    assert staleness(value, spec("a", "c"), {LINUX: {"a": "1"}}) == []
+    assert staleness(value, spec("c", "a"), {LINUX: {"a": "1", "unrelated": "7"}}) == []
+    assert staleness(value, spec("a", "c"), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "provided", "expected"),
+    [
+        (("a>=1", "new"), {"a": "1"}, ["requirement added: new"]),
+        ((), {"a": "1"}, ["requirement removed: a>=1"]),
+        (("a>=2",), {"a": "1"}, ["requirement added: a>=2", "requirement removed: a>=1"]),
+        (("a>=1",), {"a": "2"}, ["the layer below now holds a 2, it was 1"]),
+        (("a>=1",), {}, ["no layer below holds a any more, it was 1"]),
+        (("a>=1",), {"a": "1", "b": "3"}, ["a layer below now holds b 3"]),
+        (("a>=1",), {"b": "3"}, [
+            "no layer below holds a any more, it was 1", "a layer below now holds b 3"]),
+    ],
+)  # fmt: skip
+def test_stale(now: tuple[str, ...], provided: dict[str, str], expected: list[str]) -> None:
+    value = lock(requirements=("a>=1",), below={LINUX: {"a": "1", "b": ""}})
+    assert staleness(value, spec(*now), {LINUX: provided}) == expected
+
+
+def test_stale_platform() -> None:
+    assert staleness(lock(), spec(), {MAC: {}, LINUX: {}}) == [f"platform added: {MAC}"]
+
+
+def archives(url: str = "https://x.org/a", **more: str) -> dict[str, RuntimeArchive]:
+    return {LINUX: RuntimeArchive(url, more.get("sha256", SHA))}
+
+
+@pytest.mark.parametrize(
+    ("request_", "locked", "expected"),
+    [
+        (None, None, []),
+        (RuntimeRequest(HOST), LockedRuntime(HOST, "3.11"), []),
+        (RuntimeRequest(HOST, "3.11"), LockedRuntime(HOST, "3.11"), []),
+        (RuntimeRequest(HOST, "3.11.7"), LockedRuntime(HOST, "3.11"), []),
+        (RuntimeRequest(STANDALONE, "3.11"), LockedRuntime(STANDALONE, "3.11.13"), []),
+        (RuntimeRequest(STANDALONE, "3.11.13"), LockedRuntime(STANDALONE, "3.11.13"), []),
+        (RuntimeRequest(HOST), None, ["`kind` has changed"]),
+        (None, LockedRuntime(HOST, "3.11"), ["`kind` has changed"]),
+        (
+            *(RuntimeRequest(STANDALONE, "3.11"), LockedRuntime(HOST, "3.11")),
+            ["`python-source` is now python-build-standalone, was host"],
+        ),
+        (
+            *(RuntimeRequest(HOST, "3.12"), LockedRuntime(HOST, "3.11")),
+            ["`python` is now 3.12, was 3.11"],
+        ),
+        (
+            *(RuntimeRequest(HOST, "3.1"), LockedRuntime(HOST, "3.11")),
+            ["`python` is now 3.1, was 3.11"],
+        ),
+        (
+            *(RuntimeRequest(STANDALONE, "3.11.14"), LockedRuntime(STANDALONE, "3.11.13")),
+            ["`python` is now 3.11.14, was 3.11.13"],
+        ),
+        (
+            *(RuntimeRequest(STANDALONE, "3.11.1"), LockedRuntime(STANDALONE, "3.11.13")),
+            ["`python` is now 3.11.1, was 3.11.13"],
+        ),
+        (
+            RuntimeRequest(ARCHIVE, "3.11", archives()),
+            LockedRuntime(ARCHIVE, "3.11.7", archives()),
+            [],
+        ),
+        (
+            RuntimeRequest(ARCHIVE, "3.11", archives("https://x.org/b")),
+            LockedRuntime(ARCHIVE, "3.11.7", archives()),
+            [f"`python-source` has another archive for {LINUX}"],
+        ),
+        (
+            RuntimeRequest(ARCHIVE, "3.11", archives(sha256="1" * 64)),
+            LockedRuntime(ARCHIVE, "3.11.7", archives()),
+            [f"`python-source` has another archive for {LINUX}"],
+        ),
+    ],
+)
+def test_stale_runtime(
+    request_: RuntimeRequest | None, locked: LockedRuntime | None, expected: list[str]
+) -> None:
+    assert staleness(lock(runtime=locked), spec(runtime=request_), {LINUX: {}}) == expected
+
+
+@pytest.mark.parametrize(
+    ("locked", "now", "fits"),
+    [
+        ("3.11.13", "3.11.13", True),
+        ("3.11.13", "3.11.14", True),
+        ("3.11.13", "3.11.7", False),
+        ("3.11.13", "3.12.0", False),
+        ("3.11", "3.11", True),
+        ("3.9", "3.10", False),
+        ("3.14.0", "3.14.0", True),
+    ],
+)
+def test_python_of_the_runtime(locked: str, now: str, fits: bool) -> None:
+    value = lock()
+    wanted = requires_python(LockedRuntime(STANDALONE, locked))
+    value = replace(value, pylock=replace(value.pylock, requires_python=wanted))
+    changes = python_changes(value, LockedRuntime(STANDALONE, now))
+    assert (changes == []) is fits
+    assert fits or (now in changes[0] and locked in changes[0])
+
+
+def test_lock_for_any_python() -> None:
+    assert python_changes(lock(), LockedRuntime(HOST, "3.12")) == []
+
+
+def test_requires_python() -> None:
+    assert requires_python(LockedRuntime(HOST, "3.9")) == SpecifierSet(">=3.9,<3.10")
+    assert requires_python(LockedRuntime(STANDALONE, "3.11.13")) == SpecifierSet(">=3.11.13,<3.12")
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (["py3-none-any"], "py3-none-any"),
+        (["py3-none-any", "cp311-cp311-linux_x86_64"], "cp311-cp311-linux_x86_64"),
+        (
+            ["cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_28_x86_64"],
+            "cp311-cp311-manylinux_2_28_x86_64",
+        ),
+        (
+            ["cp311-cp311-musllinux_1_2_x86_64", "cp38-abi3-manylinux_2_17_x86_64"],
+            "cp38-abi3-manylinux_2_17_x86_64",
+        ),
+        (
+            ["cp312-cp312-manylinux_2_17_x86_64", "py2.py3-none-any", "cp311-cp311-win_amd64"],
+            "py2.py3-none-any",
+        ),
+        (["cp311-abi3-manylinux_2_17_x86_64", "cp39-abi3-linux_x86_64"],
+         "cp311-abi3-manylinux_2_17_x86_64"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("backwards", [False, True])
+def test_best_wheel(tags: list[str], expected: str, backwards: bool) -> None:
+    wheels = [wheel(tag) for tag in (reversed(tags) if backwards else tags)]
+    (found,) = select_wheels(lock(package(*wheels)), PLATFORMS[LINUX], "3.11.13")
+    assert found.filename == f"thing-1.0-{expected}.whl"
+    assert (found.name, found.version, found.sha256) == ("thing", "1.0", SHA)
+    assert found.location == f"https://x.org/thing-1.0-{expected}.whl"
+
+
+def test_wheels_are_sorted_and_filtered() -> None:
+    from packaging.markers import Marker
+
+    any_wheel = "py3-none-any"
+    value = lock(
+        package(wheel(any_wheel, "z"), name="z"),
+        package(wheel(any_wheel, "a"), name="a", marker=Marker("sys_platform == 'linux'")),
+        package(wheel(any_wheel, "m"), name="m", marker=Marker("sys_platform == 'darwin'")),
+    )
+    assert [one.name for one in select_wheels(value, PLATFORMS[LINUX], "3.11")] == ["a", "z"]
+    assert [one.name for one in select_wheels(value, PLATFORMS[MAC], "3.11")] == ["m", "z"]
+    assert select_wheels(lock(), PLATFORMS[LINUX], "3.11") == []
+
+
+@pytest.mark.parametrize(
+    "place", ["../wheels/thing-1.0-py3-none-any.whl", "./a b/thing-1.0-py3-none-any.whl"]
+)
+def test_local_wheel(tmp_path: Path, place: str) -> None:
+    value = lock(package(wheel("", path=place)), path=tmp_path / "p/pylock.toml")
+    (found,) = select_wheels(value, PLATFORMS[LINUX], "3.11")
+    assert Path(found.location) == (tmp_path / "p" / place).resolve()
+    assert found.filename == "thing-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("tag", ["cp312-cp312-win_amd64", "cp311-cp311-musllinux_1_2_x86_64"])
+def test_no_wheel_fits(tag: str) -> None:
+    with pytest.raises(LockError) as caught:
+        select_wheels(lock(package(wheel(tag))), PLATFORMS[LINUX], "3.11")
+    assert "/p/pylock.toml" in caught.value.message
+    assert LINUX in caught.value.message
+    assert "thing" in caught.value.message
+    assert "venvlayer:lock" in caught.value.hint
+
+
+def test_only_a_source_distribution() -> None:
+    sdist = PackageSdist(name="thing-1.0.tar.gz", url="https://x.org/t", hashes={"sha256": SHA})
+    value = lock(Package(name="thing", version=Version("1.0"), sdist=sdist))  # type: ignore[arg-type]
+    with pytest.raises(LockError, match=r"`thing`.*/p/pylock\.toml"):
+        select_wheels(value, PLATFORMS[LINUX], "3.11")
+
+
+def test_environments_that_do_not_fit() -> None:
+    from packaging.markers import Marker
+
+    value = lock(package(wheel("py3-none-any")))
+    value = replace(
+        value, pylock=replace(value.pylock, environments=[Marker("sys_platform == 'darwin'")])
+    )
+    with pytest.raises(LockError, match=LINUX):
+        select_wheels(value, PLATFORMS[LINUX], "3.11")
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        (".", "`hatch build -t venvlayer:lock`"),
+        ("sub/x", "`hatch build -t venvlayer:lock` in `sub/x`"),
+        ("../other", "`hatch build -t venvlayer:lock` in `../other`"),
+    ],
+)
+def test_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command_in(tmp_path / folder) == expected
+    assert command_in(Path(folder)) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX systems")
+def test_other_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command_in(tmp_path / "x", "do this") == "`do this` in `x`"

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wheels import make_wheel
+
+from hatch_venvstacks.context import LOCKED, Context
+from hatch_venvstacks.errors import LockError, RuntimeSourceError, StackError, StaleLockError
+from hatch_venvstacks.lock_file import read_lock
+from hatch_venvstacks.locking import LockedLayer, ensure_lock, update_lock
+from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.runtime_host import check_host, describe
+from hatch_venvstacks.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.store import Store
+
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@dataclass
+class Said:
+    lines: list[str] = field(default_factory=list)
+
+    def info(self, message: str) -> None:
+        self.lines.append(message)
+
+    warning = debug = info
+
+
+@dataclass
+class World:
+    """Layers as values, a flat index of tiny wheels, and a context that knows both."""
+
+    root: Path
+    index: Path
+    context: Context
+    said: Said
+    specs: dict[Path, LayerSpec] = field(default_factory=dict)
+
+    def layer(self, name: str, *requirements: str, bases: tuple[str, ...] = ()) -> LayerSpec:
+        root = self.root / name
+        spec = LayerSpec(
+            *(root, name, name, LayerKind.FRAMEWORK if bases else LayerKind.RUNTIME),
+            base_layers=tuple(self.root / base for base in bases),
+            runtime=None if bases else RuntimeRequest(RuntimeOrigin.HOST),
+            requirements=requirements,
+            lock_file=root / "pylock.venvlayer.toml",
+        )
+        self.specs[root] = spec
+        return spec
+
+    def wheel(self, name: str, version: str = "1.0", *requires: str) -> None:
+        make_wheel(self.index, name, version, requires=requires)
+
+    def lock(self, name: str) -> dict[str, str]:
+        self.said.lines.clear()
+        path = update_lock(self.specs[self.root / name], self.context)
+        assert path == self.specs[self.root / name].lock_file
+        return read_lock(path).versions()
+
+    def ensure(self, name: str, **changes: Any) -> LockedLayer:
+        self.said.lines.clear()
+        return ensure_lock(self.specs[self.root / name], replace(self.context, **changes))
+
+    def stale(self, name: str) -> str:
+        with pytest.raises(StaleLockError) as caught:
+            self.ensure(name)
+        return str(caught.value)
+
+    def text(self, name: str) -> bytes:
+        return self.specs[self.root / name].lock_file.read_bytes()
+
+
+@pytest.fixture
+def world(tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    try:
+        check_host(describe())
+    except RuntimeSourceError as error:
+        pytest.skip(f"the Python that runs the tests is no runtime: {error}")
+    wheel_index.mkdir()
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheel_index))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    said, specs = Said(), dict[Path, LayerSpec]()
+
+    def project(folder: Path) -> Any:
+        raise AssertionError(folder)
+
+    context = Context(host_platform(), Store(tmp_path / "cache"), said, specs.__getitem__, project)
+    world = World(tmp_path, wheel_index, context, said, specs)
+    for name in ("numbers-lib", "learn", "plot", "extra"):
+        world.wheel(name)
+    world.layer("rt", "numbers-lib")
+    world.layer("left", "learn", bases=("rt",))
+    world.layer("right", "plot", bases=("rt",))
+    world.layer("app", "learn", "plot", "extra", bases=("left", "right"))
+    return world
+
+
+@pytest.fixture
+def locked(world: World) -> World:
+    for name in ("rt", "left", "right", "app"):
+        world.lock(name)
+    return world
+
+
+def test_each_layer_adds_its_own(world: World) -> None:
+    assert world.lock("rt") == {"numbers-lib": "1.0"}
+    assert world.lock("left") == {"learn": "1.0"}
+    assert world.lock("right") == {"plot": "1.0"}
+    assert world.lock("app") == {"extra": "1.0"}
+    assert any("this layer adds 1 " in line for line in world.said.lines)
+    layer = world.ensure("app")
+    assert [one.name for one in layer.stack.layers] == ["app", "left", "right", "rt"]
+    assert layer.runtime.minor == MINOR
+    assert layer.spec.name == "app"
+    assert layer.python.is_file()
+    assert world.said.lines == []
+
+
+def test_missing_lock_is_made_and_said(world: World) -> None:
+    layer = world.ensure("rt")
+    assert layer.lock.versions() == {"numbers-lib": "1.0"}
+    assert world.said.lines[0] == "`rt` has no lock yet"
+    assert layer.lock.path.is_file()
+    assert sorted(path.name for path in layer.lock.path.parent.iterdir()) == [layer.lock.path.name]
+
+
+def test_missing_lock_below_is_an_error(world: World) -> None:
+    for call in (world.lock, world.ensure):
+        with pytest.raises(LockError, match="missing") as caught:
+            call("app")
+        assert "rt" in caught.value.message
+        assert "venvlayer:lock" in caught.value.hint
+    world.lock("rt")
+    with pytest.raises(LockError, match=r"(left|right)/pylock.venvlayer.toml"):
+        world.ensure("app")
+    assert not (world.root / "left").exists()
+
+
+def test_nothing_is_written_when_nothing_changed(locked: World) -> None:
+    before = {name: locked.text(name) for name in ("rt", "left", "app")}
+    path = locked.specs[locked.root / "app"].lock_file
+    time = path.stat().st_mtime_ns
+    locked.wheel("extra", "2.0")
+    for name in before:
+        locked.lock(name)
+        assert locked.said.lines == [f"The lock of `{name}` is up to date"]
+        assert locked.text(name) == before[name]
+    assert path.stat().st_mtime_ns == time
+
+
+def test_locked_never_writes(world: World) -> None:
+    with pytest.raises(LockError) as caught:
+        world.ensure("rt", locked=True)
+    assert LOCKED in caught.value.message
+    assert not (world.root / "rt").exists()
+    world.lock("rt")
+    before = world.text("rt")
+    assert world.ensure("rt", locked=True).lock.versions() == {"numbers-lib": "1.0"}
+    world.layer("rt", "numbers-lib", "extra")
+    with pytest.raises(StaleLockError):
+        world.ensure("rt", locked=True)
+    with pytest.raises(LockError, match=LOCKED):
+        update_lock(world.specs[world.root / "rt"], replace(world.context, locked=True))
+    assert world.text("rt") == before
+
+
+def test_changed_requirements_are_stale(locked: World) -> None:
+    locked.layer("app", "learn", "extra>=1", bases=("left", "right"))
+    said = locked.stale("app")
+    assert "`app` is stale" in said
+    for line in ("requirement added: extra>=1", "removed: plot", "removed: extra"):
+        assert line in said
+    assert "venvlayer:lock" in said
+    assert locked.lock("app") == {"extra": "1.0"}
+    assert "  - requirement added: extra>=1" in locked.said.lines
+    locked.ensure("app")
+
+
+def test_order_of_requirements_does_not_matter(locked: World) -> None:
+    locked.layer("app", "extra", "plot", "learn", bases=("left", "right"))
+    locked.ensure("app")
+
+
+def test_stale_layer_below_refuses_the_upper(locked: World) -> None:
+    locked.layer("rt", "numbers-lib", "extra")
+    for call in (locked.stale, locked.lock):
+        if call == locked.lock:
+            with pytest.raises(StaleLockError):
+                call("app")
+        else:
+            assert "`rt` is stale" in str(call("app"))
+
+
+def test_layer_below_that_starts_to_hold_a_name(locked: World) -> None:
+    locked.layer("left", "learn", "extra", bases=("rt",))
+    locked.lock("left")
+    assert "a layer below now holds extra 1.0" in locked.stale("app")
+    assert locked.lock("app") == {}
+
+
+def test_layer_below_that_holds_a_name_no_more(locked: World) -> None:
+    locked.layer("right", bases=("rt",))
+    locked.lock("right")
+    assert "no layer below holds plot any more, it was 1.0" in locked.stale("app")
+    assert locked.lock("app") == {"extra": "1.0", "plot": "1.0"}
+
+
+def test_change_below_that_does_not_matter(locked: World) -> None:
+    locked.wheel("unrelated")
+    locked.layer("right", "plot", "unrelated", bases=("rt",))
+    locked.lock("right")
+    locked.ensure("app")
+    assert locked.lock("app") == {"extra": "1.0"}
+
+
+def test_new_version_below(locked: World) -> None:
+    locked.wheel("learn", "2.0")
+    locked.layer("left", "learn>1", bases=("rt",))
+    locked.lock("left")
+    assert "the layer below now holds learn 2.0, it was 1.0" in locked.stale("app")
+    assert locked.lock("app") == {"extra": "1.0"}
+
+
+def test_other_python_below(locked: World) -> None:
+    path = locked.specs[locked.root / "rt"].lock_file
+    text = path.read_text("utf-8")
+    other = "3.9" if MINOR != "3.9" else "3.10"
+    path.write_text(text.replace(f'version = "{MINOR}"', f'version = "{other}"'), "utf-8")
+    assert f"the runtime is CPython {other}" in locked.stale("left")
+
+
+def test_runtime_options_that_changed(locked: World) -> None:
+    spec = locked.specs[locked.root / "rt"]
+    locked.specs[spec.root] = replace(spec, runtime=RuntimeRequest(RuntimeOrigin.HOST, "2.7"))
+    assert f"`python` is now 2.7, was {MINOR}" in locked.stale("rt")
+    locked.specs[spec.root] = replace(spec, runtime=RuntimeRequest(RuntimeOrigin.STANDALONE, MINOR))
+    assert "`python-source` is now python-build-standalone, was host" in locked.stale("rt")
+
+
+def test_lock_of_another_kind(locked: World) -> None:
+    path = locked.specs[locked.root / "rt"].lock_file
+    path.write_bytes(locked.text("left"))
+    assert "`kind` has changed" in locked.stale("rt")
+    assert locked.lock("rt") == {"numbers-lib": "1.0"}
+
+
+def test_lock_of_a_runtime_that_names_no_python(locked: World) -> None:
+    spec = locked.specs[locked.root / "rt"]
+    spec.lock_file.write_bytes(locked.text("left"))
+    with pytest.raises(LockError) as caught:
+        locked.ensure("left")
+    assert "rt" in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"no toml", b'lock-version = "1.0"\n'])
+@pytest.mark.parametrize("broken", ["rt", "left", "app"])
+def test_broken_lock(locked: World, broken: str, content: bytes) -> None:
+    path = locked.specs[locked.root / broken].lock_file
+    path.write_bytes(content)
+    for call in (locked.ensure, locked.lock):
+        with pytest.raises(LockError) as caught:
+            call("app")
+        assert str(path) in caught.value.message
+    assert path.read_bytes() == content
+
+
+def test_another_platform(locked: World) -> None:
+    from hatch_venvstacks.platforms import PLATFORMS
+
+    other = next(one for one in PLATFORMS.values() if one != locked.context.platform)
+    with pytest.raises(StaleLockError, match=f"platform added: {other.name}"):
+        locked.ensure("left", platform=other)
+
+
+def test_failed_resolution_leaves_the_lock(locked: World) -> None:
+    before = locked.text("app")
+    locked.layer("app", "unknown-thing", bases=("left", "right"))
+    with pytest.raises(LockError, match="`app`"):
+        locked.lock("app")
+    assert locked.text("app") == before
+    assert not [path for path in (locked.root / "cache").glob("build-*")]
+
+
+def test_conflict_with_a_layer_below(locked: World) -> None:
+    locked.wheel("learn", "2.0")
+    locked.layer("app", "learn>=2", bases=("left", "right"))
+    with pytest.raises(LockError, match="layer `left` holds learn 1.0"):
+        locked.lock("app")
+
+
+def test_stack_errors_come_first(world: World) -> None:
+    world.layer("left", bases=("app",))
+    with pytest.raises(StackError):
+        world.lock("app")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from packaging.pylock import Pylock
+from packaging.version import Version
+
+from hatch_venvstacks.archive import Archive, pack
+from hatch_venvstacks.lock import Lock, LockInputs
+from hatch_venvstacks.locking import LockedLayer
+from hatch_venvstacks.metadata import describe_archive, describe_layer
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.segment import FORMAT, Member, Plan, PlanKind
+from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.stack import Stack
+from hatch_venvstacks.wiring import to_json
+
+LINUX = PLATFORMS["linux_x86_64"]
+SITE = "lib/python3.11/site-packages"
+
+
+def spec(name: str, kind: LayerKind) -> LayerSpec:
+    return LayerSpec(Path("/secret") / name, f"project-{name}", name, kind)
+
+
+APP = spec("app", LayerKind.APPLICATION)
+BELOW = (spec("base", LayerKind.FRAMEWORK), spec("rt", LayerKind.RUNTIME))
+PLANS = [
+    Plan(
+        *(PlanKind.DISTRIBUTION, "b-dist", "2.0"),
+        (
+            *(Member("bin/zeta", b""), Member("bin/alpha", b""), Member("bin/sub/deep", b"")),
+            *(Member(f"{SITE}/b.py", b""), Member("share/bin/no", b"")),
+        ),
+    ),
+    Plan(PlanKind.DISTRIBUTION, "app", "1.0", (Member("bin/app", b""),)),
+    Plan(PlanKind.PROJECT, "app", "1.0", (Member(f"{SITE}/launch.py", b""),)),
+]
+
+
+def lock_at(path: Path) -> Lock:
+    pylock = Pylock(lock_version=Version("1.0"), created_by="x", packages=[])
+    return Lock(path, pylock, LockInputs(("linux_x86_64",), ()))
+
+
+def layer(stack: Stack) -> LockedLayer:
+    runtime = LockedRuntime(RuntimeOrigin.STANDALONE, "3.11.13")
+    return LockedLayer(stack, lock_at(Path("/secret/lock")), runtime, Path("/secret/python"))
+
+
+def test_layer_json_of_an_application() -> None:
+    assert describe_layer(layer(Stack(APP, BELOW)), "1.5", LINUX, PLANS, "app.cli") == {
+        "format": FORMAT,
+        "name": "app",
+        "version": "1.5",
+        "kind": "application",
+        "platform": "linux_x86_64",
+        "python": {"implementation": "cpython", "version": "3.11.13"},
+        "executable": "bin/python",
+        "site_packages": SITE,
+        "base_layers": [
+            {"name": "base", "kind": "framework", "path": "../base"},
+            {"name": "rt", "kind": "runtime", "path": "../rt"},
+        ],
+        "distributions": [
+            {"name": "b-dist", "version": "2.0"},
+            {"name": "app", "version": "1.0"},
+        ],
+        "scripts": ["alpha", "app", "sub/deep", "zeta"],
+        "launch": {"module": "app.cli"},
+    }
+
+
+def test_layer_json_of_a_runtime() -> None:
+    found = describe_layer(layer(Stack(BELOW[1], ())), "1", LINUX, [], None)
+    assert found["executable"] == "bin/python3.11"
+    assert found["base_layers"] == found["distributions"] == found["scripts"] == []
+    assert found["launch"] is None
+
+
+def test_layer_json_names_no_place_of_the_build() -> None:
+    found = describe_layer(layer(Stack(APP, BELOW)), "1", LINUX, PLANS, None)
+    assert b"secret" not in to_json(found)
+    assert json.loads(to_json(found)) == found
+
+
+def archived(folder: Path) -> Archive:
+    work = folder / "work"
+    work.mkdir(parents=True)
+    return pack(PLANS, "app", 3, folder / "app-1.tar.zst", work)
+
+
+def test_metadata_of_an_archive(tmp_path: Path) -> None:
+    archive, lock = archived(tmp_path), lock_at(tmp_path / "lock")
+    lock.path.write_bytes(b"the lock")
+    found = describe_archive(archive, lock, {"name": "app"}, 3)
+    content = archive.path.read_bytes()
+    assert found["archive"]["file"] == "app-1.tar.zst"
+    assert found["archive"]["size"] == len(content)
+    assert found["archive"]["sha256"] == hashlib.sha256(content).hexdigest()
+    compression = found["archive"]["compression"]
+    assert (compression["algorithm"], compression["level"]) == ("zstd", 3)
+    assert compression["library"].count(".") == 2
+    assert found["layer"] == {"name": "app"}
+    assert found["lock"] == {"sha256": hashlib.sha256(b"the lock").hexdigest()}
+    assert [(one["kind"], one.get("name")) for one in found["segments"]] == [
+        *(("head", None), ("distribution", "b-dist"), ("distribution", "app"), ("project", "app"))
+    ]
+    end = 0
+    for one in found["segments"]:
+        assert one["offset"] == end
+        end += one["size"]
+        assert hashlib.sha256(content[one["offset"] : end]).hexdigest() == one["sha256"]
+    assert end == len(content)
+
+
+def test_metadata_is_the_same_twice(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        archive, lock = archived(tmp_path / name), lock_at(tmp_path / name / "lock")
+        lock.path.write_bytes(b"the lock")
+        found.append(to_json(describe_archive(archive, lock, {}, 3)))
+    assert found[0] == found[1]
+    assert str(tmp_path).encode() not in found[0]

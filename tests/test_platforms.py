@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import itertools
+import platform as this
+import sys
+import sysconfig
+from typing import cast
+
+import pytest
+from packaging.markers import Marker
+from packaging.tags import Tag, parse_tag, sys_tags
+from packaging.utils import parse_wheel_filename
+
+from hatch_venvstacks.errors import VenvLayerError
+from hatch_venvstacks.platforms import (
+    LINUX_GLIBC,
+    PLATFORMS,
+    host_platform,
+    marker_environment,
+    wheel_tags,
+)
+
+LINUX, ARM, MAC = (PLATFORMS[name] for name in ("linux_x86_64", "linux_aarch64", "macosx_arm64"))
+WINDOWS = PLATFORMS["win_amd64"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "machine", "expected"),
+    [
+        ("linux-x86_64", "x86_64", "linux_x86_64"),
+        ("linux-aarch64", "aarch64", "linux_aarch64"),
+        ("macosx-11.0-arm64", "arm64", "macosx_arm64"),
+        ("macosx-10.13-x86_64", "x86_64", "macosx_x86_64"),
+        ("macosx-10.13-universal2", "arm64", "macosx_arm64"),
+        ("macosx-10.9-universal2", "x86_64", "macosx_x86_64"),
+        ("win-amd64", "AMD64", "win_amd64"),
+        ("win-arm64", "ARM64", "win_arm64"),
+    ],
+)
+def test_host_platform(tag: str, machine: str, expected: str) -> None:
+    assert host_platform(tag, machine).name == expected
+
+
+@pytest.mark.parametrize(
+    "tag", ["linux-i686", "win32", "linux-ppc64le", "freebsd-14-amd64", "", "macosx-10.9-fat64"]
+)
+def test_host_that_is_no_target(tag: str) -> None:
+    with pytest.raises(VenvLayerError) as caught:
+        host_platform(tag, "odd")
+    assert f"({tag})" in caught.value.message
+    assert "linux_x86_64" in caught.value.hint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks this machine")
+def test_this_machine() -> None:
+    found = host_platform()
+    assert found.machine == this.machine()
+    assert found.name == sysconfig.get_platform().replace("-", "_")
+    ours = set(wheel_tags(found, f"{sys.version_info.major}.{sys.version_info.minor}"))
+    newest = LINUX_GLIBC[1]
+    theirs = {
+        tag
+        for tag in sys_tags()
+        if not tag.platform.startswith("manylinux_2_") or int(tag.platform.split("_")[2]) <= newest
+    }
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_markers_tell_platforms_apart(name: str) -> None:
+    assert PLATFORMS[name].name == name
+    marker = Marker(PLATFORMS[name].marker)
+    holds = [
+        other.name
+        for other in PLATFORMS.values()
+        if marker.evaluate(cast("dict[str, str]", marker_environment(other, "3.11")))
+    ]
+    assert holds == [name]
+
+
+def test_marker_environment() -> None:
+    found = marker_environment(LINUX, "3.11")
+    assert (found["python_version"], found["python_full_version"]) == ("3.11", "3.11.0")
+    found = marker_environment(LINUX, "3.11.13")
+    assert (found["python_version"], found["python_full_version"]) == ("3.11", "3.11.13")
+    assert found["implementation_name"] == "cpython"
+    assert set(marker_environment(MAC, "3.13")) == set(found)
+
+
+def fits(tag: str, target: str = "linux_x86_64", python: str = "3.11") -> bool:
+    return bool(parse_tag(tag) & set(wheel_tags(PLATFORMS[target], python)))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "py3-none-any",
+        "py2.py3-none-any",
+        "cp311-cp311-manylinux_2_17_x86_64",
+        "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64",
+        "cp311-cp311-manylinux2014_x86_64",
+        "cp311-cp311-manylinux2010_x86_64",
+        "cp311-cp311-manylinux1_x86_64",
+        "cp311-cp311-manylinux_2_28_x86_64",
+        "cp311-cp311-linux_x86_64",
+        "cp37-abi3-manylinux_2_17_x86_64",
+        "cp311-abi3-manylinux_2_17_x86_64",
+        "cp311-none-any",
+        "cp311-none-manylinux_2_17_x86_64",
+        "py3-none-manylinux_2_17_x86_64",
+        "py311-none-any",
+        "py310-none-any",
+        "py31-none-any",
+    ],
+)
+def test_wheels_that_fit(tag: str) -> None:
+    assert fits(tag)
+    assert fits(tag, python="3.11.13")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "cp310-cp310-manylinux_2_17_x86_64",
+        "cp311-cp311d-manylinux_2_17_x86_64",
+        "cp311-cp311-musllinux_1_2_x86_64",
+        "cp311-cp311-manylinux_2_29_x86_64",
+        "cp311-cp311-manylinux_2_4_x86_64",
+        "cp311-cp311-manylinux_2_17_aarch64",
+        "cp311-cp311-manylinux_2_17_i686",
+        "cp311-cp311-macosx_11_0_arm64",
+        "cp311-cp311-win_amd64",
+        "cp312-abi3-manylinux_2_17_x86_64",
+        "cp313-cp313t-manylinux_2_17_x86_64",
+        "cp311-abi3-any",
+        "py312-none-any",
+        "py2-none-any",
+        "pp311-pypy311_pp73-manylinux_2_17_x86_64",
+    ],
+)
+def test_wheels_that_do_not_fit(tag: str) -> None:
+    assert not fits(tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "expected"),
+    [
+        ("cp311-cp311-macosx_11_0_arm64", "macosx_arm64", True),
+        ("cp311-cp311-macosx_13_0_arm64", "macosx_arm64", True),
+        ("cp311-cp311-macosx_14_0_arm64", "macosx_arm64", False),
+        ("cp311-cp311-macosx_10_9_universal2", "macosx_arm64", True),
+        ("cp311-cp311-macosx_10_9_x86_64", "macosx_arm64", False),
+        ("cp311-cp311-macosx_10_9_x86_64", "macosx_x86_64", True),
+        ("cp311-cp311-win_amd64", "win_amd64", True),
+        ("cp311-cp311-win_arm64", "win_amd64", False),
+        ("cp311-cp311-win_arm64", "win_arm64", True),
+        ("cp311-cp311-win32", "win_amd64", False),
+        ("cp311-cp311-manylinux_2_17_aarch64", "linux_aarch64", True),
+        ("cp311-cp311-manylinux_2_12_aarch64", "linux_aarch64", False),
+        ("cp311-cp311-manylinux2014_aarch64", "linux_aarch64", True),
+        ("cp311-cp311-manylinux1_aarch64", "linux_aarch64", False),
+    ],
+)
+def test_other_platforms(tag: str, target: str, expected: bool) -> None:
+    assert fits(tag, target) is expected
+
+
+def test_best_wheel_comes_first() -> None:
+    names = [
+        "p-1-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "p-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "p-1-cp311-cp311-manylinux1_x86_64.whl",
+        "p-1-cp311-abi3-manylinux_2_17_x86_64.whl",
+        "p-1-cp38-abi3-manylinux_2_17_x86_64.whl",
+        "p-1-py3-none-manylinux_2_17_x86_64.whl",
+        "p-1-py3-none-any.whl",
+    ]
+    order = {tag: place for place, tag in reversed(list(enumerate(wheel_tags(LINUX, "3.11"))))}
+    ranks = [
+        min(order[tag] for tag in parse_wheel_filename(name)[3] & set(order)) for name in names
+    ]
+    assert ranks == sorted(ranks)
+    assert all(first < second for first, second in itertools.pairwise(ranks))
+
+
+@pytest.mark.parametrize("target", PLATFORMS.values(), ids=PLATFORMS)
+def test_no_tag_twice(target: object) -> None:
+    tags = list(wheel_tags(target, "3.13"))  # type: ignore[arg-type]
+    assert len(tags) == len(set(tags))
+    assert all(isinstance(tag, Tag) for tag in tags)
+    assert ("win" in WINDOWS.name) is (WINDOWS.os_name == "nt")
+    assert ARM.machine == "aarch64"

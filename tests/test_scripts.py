@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from keyword import iskeyword
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.scripts import EntryPoint, entry_points, launcher, posix_header, relocated
+
+posix = pytest.mark.skipif(os.name != "posix", reason="scripts are made for POSIX systems")
+PYTHON = "/build/bin/python3.11"
+ODD = [
+    "plain",
+    "with space",
+    "ünïcödé 名",
+    "quo'te",
+    'dou"ble',
+    "dol$lar $HOME",
+    "back`tick`",
+    "back\\slash",
+    "semi;colon & (paren) * ? [a]",
+    "-dash",
+    "per%cent #hash ~tilde",
+    "tab\there",
+]
+SHOW = b"import os, sys\nprint(ascii([os.environ.get('MARK'), sys.argv[1:], __name__]))\n"
+
+
+def layer(folder: Path, name: str = "tool", body: bytes = SHOW) -> Path:
+    """A folder with a script, and an interpreter that says that it is the one beside it."""
+    bin_folder = folder / "bin"
+    bin_folder.mkdir(parents=True)
+    wrapper = bin_folder / "python"
+    wrapper.write_text(f'#!/bin/sh\nMARK=beside exec {sys.executable} -E "$@"\n')
+    wrapper.chmod(0o755)
+    script = bin_folder / name
+    script.write_bytes(posix_header() + body)
+    script.chmod(0o755)
+    return script
+
+
+def run(
+    command: str | Path,
+    *arguments: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    shell: str = "",
+) -> str:
+    process = subprocess.run(
+        [*([shell] if shell else []), command, *arguments],
+        cwd=cwd,
+        env=dict(os.environ) if env is None else env,
+        capture_output=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr.decode()
+    assert process.stderr == b""
+    return process.stdout.decode()
+
+
+def shown(*arguments: str) -> str:
+    return ascii(["beside", list(arguments), "__main__"]) + "\n"
+
+
+@posix
+@pytest.mark.parametrize("name", ODD)
+def test_runs_from_an_odd_folder(tmp_path: Path, name: str) -> None:
+    script = layer(tmp_path / name)
+    assert run(script, "a b", "$x", "", "'") == shown("a b", "$x", "", "'")
+    assert run(f"./{name}/bin/tool", cwd=tmp_path) == shown()
+    link = tmp_path / "link"
+    link.symlink_to(f"{name}/bin/tool")
+    assert run(link) == shown()
+
+
+@posix
+@pytest.mark.parametrize("name", ODD)
+def test_runs_by_a_relative_path(tmp_path: Path, name: str) -> None:
+    layer(tmp_path / name)
+    assert run(f"{name}/bin/tool", "x", cwd=tmp_path) == shown("x")
+
+
+@posix
+@pytest.mark.parametrize("name", ["-tool", "to ol", "tööl", "to'ol", "to$ol"])
+def test_scripts_with_odd_names(tmp_path: Path, name: str) -> None:
+    script = layer(tmp_path, name)
+    assert run(script) == shown()
+    environment = {"PATH": f"{script.parent}:{os.environ['PATH']}"}
+    assert run("/usr/bin/env", "--", name, env=environment) == shown()
+
+
+@posix
+def test_runs_through_links(tmp_path: Path) -> None:
+    script = layer(tmp_path / "la yer")
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "absolute").symlink_to(script)
+    (elsewhere / "relative").symlink_to("../la yer/bin/tool")
+    (elsewhere / "same-folder").symlink_to("relative")
+    (tmp_path / "chain").symlink_to("else where/same-folder")
+    (tmp_path / "-chain").symlink_to(tmp_path / "chain")
+    (tmp_path / "folder").symlink_to("la yer/bin")
+    (tmp_path / "parent").symlink_to("la yer")
+    for link in (
+        *("else where/absolute", "else where/relative", "else where/same-folder"),
+        *("chain", "-chain", "folder/tool", "parent/bin/tool"),
+    ):
+        assert run(tmp_path / link, link) == shown(link)
+        assert run(f"./{link}", cwd=tmp_path) == shown()
+
+
+@posix
+def test_link_out_of_a_linked_folder_is_resolved_physically(tmp_path: Path) -> None:
+    layer(tmp_path / "deep/layer")
+    (tmp_path / "deep/links").mkdir()
+    (tmp_path / "deep/links/tool").symlink_to("../layer/bin/tool")
+    (tmp_path / "short").symlink_to("deep/links")
+    assert run(tmp_path / "short/tool") == shown()
+
+
+@posix
+def test_runs_from_path(tmp_path: Path) -> None:
+    script = layer(tmp_path / "a b")
+    found = {"PATH": f"{script.parent}:{os.environ['PATH']}"}
+    assert run("/bin/sh", "-c", "tool 1", cwd=Path("/"), env=found) == shown("1")
+    for path in ("bin", ".:bin", ":bin"):
+        relative = {"PATH": f"{path}:{os.environ['PATH']}"}
+        assert run("/bin/sh", "-c", "tool 1", cwd=tmp_path / "a b", env=relative) == shown("1")
+    empty = {"PATH": f":{os.environ['PATH']}"}
+    assert run("/bin/sh", "-c", "tool 1", cwd=script.parent, env=empty) == shown("1")
+
+
+@posix
+def test_runs_with_an_empty_or_hostile_environment(tmp_path: Path) -> None:
+    script = layer(tmp_path / "a b")
+    link = tmp_path / "link"
+    link.symlink_to(script)
+    assert run(link, env={}) == shown()
+    hostile = {"CDPATH": f"/:{tmp_path}", "IFS": "/", "PWD": "/nowhere", "PYTHONHOME": "/nowhere"}
+    assert run("./a b/bin/tool", cwd=tmp_path, env=hostile) == shown()
+    assert run("a b/bin/tool", cwd=tmp_path, env={"CDPATH": str(tmp_path)}) == shown()
+
+
+@posix
+@pytest.mark.parametrize("name", ["f", "d", "l", "file", "script", "CDPATH"])
+def test_variables_of_the_user_stay(tmp_path: Path, name: str) -> None:
+    body = f"import os\nprint(os.environ[{name!r}])\n".encode()
+    link = tmp_path / "link"
+    link.symlink_to(layer(tmp_path / "layer", body=body))
+    assert run(link, env={name: "mine"}) == "mine\n"
+
+
+@posix
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash", "busybox", "ksh", "zsh", "mksh", "yash"])
+def test_header_in_other_shells(tmp_path: Path, shell: str) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"no {shell} here")
+    script = layer(tmp_path / "a b")
+    (tmp_path / "link").symlink_to("a b/bin/tool")
+    if shell == "busybox":
+        assert run("sh", str(tmp_path / "link"), "x", shell=found) == shown("x")
+    else:
+        assert run(tmp_path / "link", "x", shell=found) == shown("x")
+        assert run("tool", "x", cwd=script.parent, shell=found) == shown("x")
+
+
+@posix
+def test_exit_code_and_input_come_through(tmp_path: Path) -> None:
+    script = layer(tmp_path, body=b"import sys\nsys.exit(int(sys.stdin.read()))\n")
+    assert subprocess.run([script], input=b"7", check=False).returncode == 7
+
+
+@posix
+def test_missing_interpreter_is_an_error(tmp_path: Path) -> None:
+    script = layer(tmp_path)
+    (tmp_path / "bin/python").unlink()
+    process = subprocess.run([script], capture_output=True, check=False)
+    assert process.returncode == 127
+    assert str(tmp_path / "bin/python").encode() in process.stderr
+
+
+def test_header_names_the_interpreter() -> None:
+    assert b"/python3.11" in posix_header("python3.11")
+    assert posix_header().startswith(b"#!/bin/sh -\n")
+    assert posix_header().isascii()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("module", "attr"),
+    [
+        ("target", "main"),
+        ("target", "Main.run"),
+        ("pack.target", "main"),
+        ("CALLER", "main"),
+        ("IMPORTER", "main"),
+        ("MODULE", "main"),
+        ("target", "CALL"),
+        ("target", "CALLBACK"),
+        ("target", "IMPORT"),
+        ("target", "MODULE"),
+        ("target", "PYTHON"),
+        ("möd", "mäin"),
+        ("target", "_hidden"),
+    ],
+)
+def test_launcher_calls_what_it_names(tmp_path: Path, module: str, attr: str) -> None:
+    script = layer(tmp_path)
+    script.write_bytes(launcher(EntryPoint("tool", module, attr)))
+    name = attr.partition(".")[0]
+    body = f"def {name}(): print('called'); return 0\n"
+    if "." in attr:
+        body = f"class {name}:\n  @staticmethod\n  def run(): print('called')\n"
+    file = script.parent / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(body, "utf-8")
+    assert run(script) == "called\n"
+
+
+identifiers = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,8}\Z").filter(
+    lambda name: not iskeyword(name)
+)
+dotted = st.lists(identifiers, min_size=1, max_size=3).map(".".join)
+
+
+@given(dotted, dotted)
+def test_entry_points_round_trip(module: str, attr: str) -> None:
+    text = f"[console_scripts]\ntool = {module}:{attr}\n"
+    assert list(entry_points(text, "d")) == [EntryPoint("tool", module, attr)]
+
+
+@given(dotted, dotted)
+def test_launchers_are_python(module: str, attr: str) -> None:
+    code = launcher(EntryPoint("tool", module, attr))
+    compile(code, "tool", "exec", dont_inherit=True)
+    assert f"from {module} import {attr.partition('.')[0]}\n" in code.decode()
+    assert code.endswith(f"    sys.exit({attr}())\n".encode())
+    assert b"\r" not in code
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("[other]\na = no object: reference\n", []),
+        ("[console_scripts]\n", []),
+        ("[console_scripts]\na = m:f\n[gui_scripts]\nb = m:g\n", ["a m f", "b m g"]),
+        ("[console_scripts]\nb = m:f\na = m:g\n", ["a m g", "b m f"]),
+        ("[console_scripts]\na = m.n : f.g [extra, two]\n", ["a m.n f.g"]),
+        ("[console_scripts]\na=m:f\nA=m:g\n", ["A m g", "a m f"]),
+        ("[console_scripts]\na=m:f\n[console_scripts]\nb=m:g\n", ["a m f", "b m g"]),
+        ("[console_scripts]\na:b = m:f\n", ["a:b m f"]),
+        ("# c\n; c\n[console_scripts]\n# c\na = m:f\n", ["a m f"]),
+        ("[console_scripts]\na.b-c_d = m:f\n", ["a.b-c_d m f"]),
+        ("[console_scripts]\r\na = m:f\r\n", ["a m f"]),
+        ("[console_scripts]\na = %(x)s.m:f\n", None),
+        ("[DEFAULT]\nx = 1\n[console_scripts]\na = m:f\n", ["a m f"]),
+        ("[console_scripts]\na = m\n", None),
+        ("[console_scripts]\na =\n", None),
+        ("[console_scripts]\na\n", None),
+        ("a = m:f\n", None),
+        ("[console_scripts\n", None),
+        ("[console_scripts]\na = m:f()\n", None),
+        ("[console_scripts]\na = m:f; import os\n", None),
+        ("[console_scripts]\na = m:\n", None),
+        ("[console_scripts]\na = :f\n", None),
+        ("[console_scripts]\na = .m:f\n", None),
+        ("[console_scripts]\na = m..n:f\n", None),
+        ("[console_scripts]\na = 1m:f\n", None),
+        ("[console_scripts]\na = m:f\n  continued\n", None),
+        ("[console_scripts]\n../a = m:f\n", None),
+        ("[console_scripts]\n/a = m:f\n", None),
+        ("[console_scripts]\na\\b = m:f\n", None),
+        ("[console_scripts]\n.. = m:f\n", None),
+        ("[console_scripts]\n. = m:f\n", None),
+        ("[console_scripts]\n = m:f\n", None),
+        ("[console_scripts]\na = class:f\n", None),
+        ("[console_scripts]\na = m:lambda\n", None),
+    ],
+)
+def test_entry_points(text: str, expected: list[str] | None) -> None:
+    if expected is None:
+        with pytest.raises(BuildError) as caught:
+            list(entry_points(text, "some-dist"))
+        assert "`some-dist`" in caught.value.message
+        return
+    found = list(entry_points(text, "some-dist"))
+    assert [f"{one.name} {one.module} {one.attr}" for one in found] == expected
+
+
+def installed(first: bytes, rest: bytes) -> bytes:
+    return b"#!" + first + b"\n" + rest
+
+
+def exec_trick(python: str, rest: bytes) -> bytes:
+    quoted = python.replace("'", "'\"'\"'")
+    return f"#!/bin/sh\n'''exec' '{quoted}' \"$0\" \"$@\"\n' '''\n".encode() + rest
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"#!",
+        b"print(1)\n",
+        b"\x7fELF\x02\x01\x01\0" + bytes(64),
+        b"MZ\x90\0",
+        b"#!/bin/sh\necho\n",
+        b"#!/bin/bash\n'''exec'\n",
+        b"#!/usr/bin/env perl\n",
+        b"#!/usr/bin/env python3\nprint(1)\n",
+        b"#!/usr/bin/python3\nprint(1)\n",
+        b"#!/build/bin/python3.110\nprint(1)\n",
+        b"#!/build/bin/python3\nprint(1)\n",
+        b"\n#!/build/bin/python3.11\n",
+        b"#!/bin/sh\n'''exec' /usr/bin/python3 \"$0\" \"$@\"\n' '''\nprint(1)\n",
+        b"\xff\xfe#!/build/bin/python3.11\n",
+    ],
+)
+def test_relocated_leaves_alone(content: bytes) -> None:
+    assert relocated(content, PYTHON) == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        installed(b"/build/bin/python3.11", SHOW),
+        installed(b" /build/bin/python3.11", SHOW),
+        installed(b"/build/bin/python3.11\r", SHOW),
+        installed(b"/build/bin/python3.11w", SHOW),
+        exec_trick("/build/bin/python3.11", SHOW),
+    ],
+)
+def test_relocated_takes_the_build_out(content: bytes) -> None:
+    changed = relocated(content, PYTHON)
+    assert changed == posix_header() + SHOW
+    assert relocated(changed, PYTHON) == changed
+
+
+@pytest.mark.parametrize(
+    "python", ["/a b/python3.11", "/a'b c/python3.11", "/ä/python3.11", f"/{'long' * 50}/python"]
+)
+def test_relocated_knows_the_installers_words_for_odd_paths(python: str) -> None:
+    assert relocated(exec_trick(python, SHOW), python) == posix_header() + SHOW
+
+
+@posix
+@pytest.mark.parametrize(
+    ("source", "encoding", "expected"),
+    [
+        ("print('é')\n", "utf-8", "é"),
+        ("# -*- coding: latin-1 -*-\nprint('é')\n", "latin-1", "é"),
+        ("# vim: set fileencoding=cp1251 :\nprint('ж')\n", "cp1251", "ж"),
+        ("# a comment\n# coding: latin-1\nprint('é')\n", "utf-8", "é"),
+        ("x = 1\n# coding: latin-1\nprint('é')\n", "utf-8", "é"),
+        ("from __future__ import annotations\nprint(annotations.compiler_flag > 0)\n", "utf-8", 1),
+        ("'''doc'''\nfrom __future__ import annotations\nprint('é')\n", "utf-8", "é"),
+        ("'''doc'''\nprint(__doc__)\n", "utf-8", "doc"),
+        ("import os\r\nprint(\r\n'é')\r\n", "utf-8", "é"),
+    ],
+)
+def test_relocated_scripts_mean_the_same(
+    tmp_path: Path, source: str, encoding: str, expected: object
+) -> None:
+    script = layer(tmp_path)
+    original = installed(PYTHON.encode(), source.encode(encoding))
+    script.write_bytes(relocated(original, PYTHON))
+    out = run(script, env={"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"})
+    assert out.strip() == ("True" if expected == 1 else expected)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"# coding: ascii\nprint('\xe9')\n",
+        b"# coding: no-such-codec\nprint(1)\n",
+        b"# coding: rot13\ncevag(1)\n",
+        b"\xff\xfe\xfd",
+        b"# coding: utf-8\nprint('\xe9')\n",
+        b"# coding: hex\n",
+    ],
+)
+def test_relocated_keeps_bytes_that_are_no_valid_source(rest: bytes) -> None:
+    assert relocated(installed(PYTHON.encode(), rest), PYTHON) == posix_header() + rest
+
+
+@given(st.binary(max_size=200))
+def test_relocated_never_fails(rest: bytes) -> None:
+    assert relocated(rest, PYTHON) == rest
+    assert relocated(installed(PYTHON.encode(), rest), PYTHON).startswith(posix_header())

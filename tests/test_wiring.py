@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from interpreters import MINORS, interpreter_or_skip
+
+from hatch_venvstacks.deploy import write_layer
+from hatch_venvstacks.distribution import site_packages
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.segment import Member, Plan, PlanKind
+from hatch_venvstacks.spec import LayerKind, LayerSpec
+from hatch_venvstacks.stack import Stack, build_stack
+from hatch_venvstacks.wiring import (
+    LAYER_JSON,
+    PATH_FILE,
+    check_path_files,
+    runtime_links,
+    to_json,
+    wiring_plan,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+posix = pytest.mark.skipif(os.name != "posix", reason="wiring is made for POSIX systems")
+LOOK = """
+import json, sys
+print(json.dumps([getattr(sys, "ran", []), sys.path, sys.prefix, sys.base_prefix, sys.executable]))
+"""
+# The layer's folder, from its site directory.
+COUNT = 'import os, sys; sys.__dict__.setdefault("ran", []).append(sitedir.split(os.sep)[-4])\n'
+NO = 'import sys; sys.__dict__.setdefault("ran", []).append("no")\n'
+
+
+def stack_of(root: Path, top: str, bases: dict[str, tuple[str, ...]]) -> Stack:
+    layers = {
+        root / name: LayerSpec(
+            *(root / name, name, name),
+            LayerKind.FRAMEWORK if below else LayerKind.RUNTIME,
+            tuple(root / base for base in below),
+        )
+        for name, below in bases.items()
+    }
+    return build_stack(layers[root / top], layers.__getitem__)
+
+
+class Deployment:
+    """Layers side by side, of which the runtime's interpreter is a link to a real one."""
+
+    def __init__(self, root: Path, minor: str, bases: dict[str, tuple[str, ...]]) -> None:
+        self.root, self.minor, self.bases = root, minor, bases
+        self.site = site_packages(minor)
+        for name in bases:
+            stack = stack_of(root, name, bases)
+            plans = [wiring_plan(stack, minor, {"name": name})]
+            write_layer(plans, name, root)
+            (root / name / self.site).mkdir(parents=True, exist_ok=True)
+            if not stack.below:
+                (root / name / "bin").mkdir()
+                real = interpreter_or_skip(minor)
+                (root / name / f"bin/python{minor}").symlink_to(real)
+
+    def write(self, layer: str, name: str, text: str) -> None:
+        file = self.root / layer / self.site / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+
+    def look(self, layer: str, *options: str, said: bool = False) -> Any:
+        process = subprocess.run(
+            [self.root / layer / "bin/python", *options, "-c", LOOK],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={},
+            cwd="/",
+        )
+        assert said or process.stderr == ""
+        return (*json.loads(process.stdout), process.stderr)
+
+
+DIAMOND: dict[str, tuple[str, ...]] = {
+    "runtime": (),
+    "left": ("runtime",),
+    "right": ("runtime",),
+    "app": ("left", "right"),
+}
+
+
+@pytest.fixture(params=MINORS)
+def minor(request: pytest.FixtureRequest) -> str:
+    interpreter_or_skip(request.param)
+    return str(request.param)
+
+
+@posix
+@pytest.mark.parametrize("options", [(), ("-I",), ("-E", "-s")])
+def test_path_files_run_once_in_import_order(
+    tmp_path: Path, minor: str, options: tuple[str, ...]
+) -> None:
+    there = Deployment(tmp_path / "some where ü", minor, DIAMOND)
+    for name in DIAMOND:
+        there.write(name, "counter.pth", COUNT)
+    ran, path, prefix, base, executable, _ = there.look("app", *options)
+    assert ran == ["left", "right", "runtime", "app"]
+    sites = [str(there.root / name / there.site) for name in ("app", "left", "right", "runtime")]
+    assert [entry for entry in path if entry.startswith(str(there.root))] == sites
+    assert len(path) == len(set(path))
+    assert prefix == str(there.root / "app")
+    assert base != prefix
+    assert executable == str(there.root / "app/bin/python")
+    assert there.look("left", *options)[0] == ["runtime", "left"]
+
+
+@posix
+def test_order_of_path_files_within_layers(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, {"rt": (), "app": ("rt",)})
+    for layer in ("rt", "app"):
+        for name in ("b.pth", "a.pth", "~z.pth", "A.pth", "0.pth"):
+            line = f'import sys; sys.__dict__.setdefault("ran", []).append("{layer}/{name}")\n'
+            there.write(layer, name, line)
+        for name in ("no.pth.txt", "sub/nested.pth", "pth"):
+            there.write(layer, name, NO)
+    # Newer releases of Python pass over hidden ones, older ones do not.
+    there.write("rt", ".hidden.pth", NO)
+    expected = [f"{name}.pth" for name in ("0", "A", "a", "b", "~z")]
+    assert there.look("app")[0] == [f"{one}/{name}" for one in ("rt", "app") for name in expected]
+
+
+@posix
+def test_lines_see_their_own_folder_and_add_paths(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, DIAMOND)
+    for name in ("left", "runtime", "app"):
+        there.write(name, "paths.pth", "# comment\nextra\nnot there\n\nextra\n")
+        there.write(name, "extra/x.py", "")
+        there.write(name, "import.pth", "import sys; sys.path.append(sitedir + '/by-line')\n")
+    path = there.look("app")[1]
+    mine = [entry.removeprefix(f"{tmp_path}/") for entry in path if entry.startswith(str(tmp_path))]
+    assert mine == [
+        *(f"{name}/{there.site}" for name in ("app", "left", "right", "runtime")),
+        *(
+            f"{n}/{there.site}/{e}"
+            for n in ("left", "runtime", "app")
+            for e in ("by-line", "extra")
+        ),
+    ]
+
+
+@posix
+def test_broken_path_file_below_stops_no_other(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, DIAMOND)
+    there.write("left", "broken.pth", "import no_such_module_at_all\n")
+    (there.root / "left" / there.site / "folder.pth").mkdir()
+    for name in DIAMOND:
+        there.write(name, "counter.pth", COUNT)
+    *_, said = found = there.look("app", said=True)
+    assert found[0] == ["left", "right", "runtime", "app"]
+    assert "no_such_module_at_all" in said
+    assert said.count("Error processing line") == 1
+
+
+@posix
+def test_layers_without_files_of_their_own(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, DIAMOND)
+    (there.root / "runtime" / there.site).rmdir()
+    there.write("right", "counter.pth", COUNT)
+    assert there.look("app")[0] == ["right"]
+
+
+@posix
+@pytest.mark.parametrize("name", ["OWNER", "FOLDERS", "a.b-c_d", "0", "_names", "folders", "own"])
+def test_names_of_layers(tmp_path: Path, name: str) -> None:
+    found = interpreter_or_skip(next(iter(MINORS))), MINORS[0]
+    there = Deployment(tmp_path, found[1], {"rt": (), name: ("rt",), "app": (name,)})
+    for layer in there.bases:
+        there.write(layer, "counter.pth", COUNT)
+    assert there.look("app")[0] == [name, "rt", "app"]
+
+
+@posix
+def test_moved_and_read_only_root(tmp_path: Path) -> None:
+    there = Deployment(tmp_path / "first", MINORS[0], DIAMOND)
+    for name in DIAMOND:
+        there.write(name, "counter.pth", COUNT)
+    (tmp_path / "first").rename(tmp_path / "second")
+    (tmp_path / "link").symlink_to("second")
+    for root in ("second", "link"):
+        there.root = tmp_path / root
+        assert there.look("app")[0] == ["left", "right", "runtime", "app"]
+
+
+@posix
+def test_processes_that_start_others(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, DIAMOND)
+    for name in DIAMOND:
+        there.write(name, "counter.pth", COUNT)
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOK!r}], check=True)"
+    command = [str(tmp_path / "app/bin/python3"), "-c", code]
+    ran, *_ = json.loads(subprocess.run(command, check=True, capture_output=True, env={}).stdout)
+    assert ran == ["left", "right", "runtime", "app"]
+
+
+@posix
+def test_site_works_as_before_for_the_program(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, {"rt": (), "app": ("rt",)})
+    there.write("rt", "counter.pth", COUNT)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "more.pth").write_text("import sys; sys.ran.append('more')\n")
+    code = (
+        "import json, site, sys; "
+        f"site.addsitedir({str(other)!r}); site.addsitepackages(set(), [sys.prefix]); "
+        "print(json.dumps([sys.ran, site.addsitepackages.__name__, site.getsitepackages()]))"
+    )
+    command = [str(tmp_path / "app/bin/python"), "-c", code]
+    process = subprocess.run(command, check=True, capture_output=True, env={})
+    ran, name, sites = json.loads(process.stdout)
+    assert ran[:2] == ["rt", "more"]
+    assert name == "addsitepackages"
+    assert str(tmp_path / "app" / there.site) in sites
+
+
+def test_members(tmp_path: Path) -> None:
+    plan = wiring_plan(stack_of(tmp_path, "app", DIAMOND), "3.12", {"é": ["ü"], "a": 1})
+    members = {member.path: member for member in plan.members}
+    assert list(members) == sorted(members)
+    assert (plan.kind, plan.name, plan.version) == (PlanKind.WIRING, "app", "")
+    assert members["bin/python"].link == members["bin/python3"].link == "python3.12"
+    assert members["bin/python3.12"].link == "../../runtime/bin/python3.12"
+    assert members["pyvenv.cfg"].content == (
+        b"include-system-site-packages = false\nversion = 3.12\n"
+    )
+    assert members[LAYER_JSON].content == '{\n  "é": [\n    "ü"\n  ],\n  "a": 1\n}\n'.encode()
+    text = members[f"{site_packages('3.12')}/{PATH_FILE}"].content
+    assert isinstance(text, bytes)
+    lines = text.decode("ascii").splitlines()
+    assert lines[:3] == [
+        f"../../../../{name}/lib/python3.12/site-packages" for name in ("left", "right", "runtime")
+    ]
+    assert len(lines) == 4
+    assert not any(member.executable for member in plan.members)
+    assert str(tmp_path).encode() not in b"".join(
+        member.content for member in plan.members if isinstance(member.content, bytes)
+    )
+
+
+def test_members_of_a_runtime(tmp_path: Path) -> None:
+    plan = wiring_plan(stack_of(tmp_path, "runtime", DIAMOND), "3.12", {})
+    assert [member.path for member in plan.members] == [LAYER_JSON]
+
+
+def test_runtime_links() -> None:
+    links = {member.path: member.link for member in runtime_links(["bin/python3.12"], "3.12")}
+    assert links == {"bin/python": "python3.12", "bin/python3": "python3.12"}
+    assert [one.path for one in runtime_links(["bin/python3"], "3.12")] == ["bin/python"]
+    assert list(runtime_links(["bin/python3", "bin/python"], "3.12")) == []
+
+
+@pytest.mark.parametrize("name", [" a.pth", "!a.pth", "!!.pth", "!venvlayer-.pth", "\t.pth"])
+def test_path_file_before_ours(name: str) -> None:
+    plan = Plan(
+        PlanKind.DISTRIBUTION, "some-dist", "1", (Member(f"{site_packages('3.12')}/{name}"),)
+    )
+    with pytest.raises(BuildError) as caught:
+        check_path_files([plan], "3.12")
+    assert "`some-dist`" in caught.value.message
+    assert name in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{site_packages('3.12')}/a.pth",
+        f"{site_packages('3.12')}/!z.pth",
+        f"{site_packages('3.12')}/ a.txt",
+        f"{site_packages('3.12')}/sub/ a.pth",
+        f"{site_packages('3.11')}/ a.pth",
+    ],
+)
+def test_path_files_that_do_not_matter(path: str) -> None:
+    check_path_files([Plan(PlanKind.DISTRIBUTION, "d", "1", (Member(path, b""),))], "3.12")
+
+
+def test_json_is_for_people() -> None:
+    assert to_json({"b": None, "a": True}) == b'{\n  "b": null,\n  "a": true\n}\n'
