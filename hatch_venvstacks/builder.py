@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,13 +19,14 @@ from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
 from hatch_venvstacks.config import VenvLayerConfig
-from hatch_venvstacks.errors import BuildError, VenvLayerError
-from hatch_venvstacks.project import layer_table
+from hatch_venvstacks.errors import BuildError, VenvLayerError, words
+from hatch_venvstacks.project import check_metadata, layer_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from hatchling.bridge.app import Application
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
     from hatch_venvstacks.context import Context
 
@@ -62,9 +64,23 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         with _Lines(self.app):
             layer_table(self.metadata)
             _ = self.config.spec
+            check_metadata(self.metadata)
             self._check_versions(versions or self.config.versions)
             self._check_folder(directory)
         yield from super().build(directory=directory, versions=versions, **options)
+
+    def get_build_hooks(self, directory: str) -> dict[str, Any]:
+        """The project's hooks; what goes wrong in them is said, as for the layer itself."""
+        with _Lines(self.app):
+            try:
+                hooks = super().get_build_hooks(directory)
+            except Exception as error:
+                raise BuildError(
+                    "The build hooks of the project cannot be loaded",
+                    detail=f"  {words(error)}",
+                    hint="A hook's plugin must be in `build-system.requires`",
+                ) from error
+        return {name: _Hook(name, hook, self.app) for name, hook in hooks.items()}
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
@@ -148,6 +164,36 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
                 f"The output folder cannot be written to: {directory}",
                 hint="Change its permissions, or name another: `hatch build -t venvlayer FOLDER`",
             )
+
+
+class _Hook:
+    """A build hook whose exceptions become lines on the terminal, too."""
+
+    def __init__(self, name: str, hook: BuildHookInterface[Any], app: Application) -> None:
+        self._name, self._hook, self._app = name, hook, app
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        with self._lines():
+            self._hook.initialize(version, build_data)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact: str) -> None:
+        with self._lines():
+            self._hook.finalize(version, build_data, artifact)
+
+    def clean(self, versions: list[str]) -> None:
+        with self._lines():
+            self._hook.clean(versions)
+
+    @contextmanager
+    def _lines(self) -> Iterator[None]:
+        with _Lines(self._app):
+            try:
+                yield
+            except Exception as error:
+                raise BuildError(
+                    f"The build hook `{self._name}` has failed",
+                    detail=f"  {words(error)}",
+                ) from error
 
 
 def _layer_of(metadata: Path) -> str:

@@ -319,6 +319,8 @@ def _lock_file(options: Table, root: Path) -> Path:
     place = f"Field {options.field('lock-file')}"
     if path_fault(entry):
         options.fault(f"{place} {path_fault(entry)}: `{entry}`")
+    elif leaves_folder(entry):
+        options.fault(f"{place} must lie in the project's folder: `{entry}`")
     elif entry.endswith("/") or not is_valid_pylock_path(path):
         options.fault(
             f"{place} must name a file `pylock.toml` or `pylock.<name>.toml`, without a dot in"

@@ -33,13 +33,34 @@ class Held:
     shadowed: tuple[tuple[str, str], ...] = ()
 
 
-def held_below(below: Sequence[tuple[LayerSpec, Lock]], platform: str) -> dict[str, Held]:
-    """What the layers ``below`` (in import order) hold on ``platform``, by normalized name."""
+@dataclass(frozen=True)
+class HeldProject:
+    """The own project of a layer below, which that layer includes.
+
+    ``name`` is normalized, ``metadata`` the text of its METADATA file.
+    """
+
+    name: str
+    version: str
+    layer: str
+    metadata: str
+
+
+def held_below(
+    below: Sequence[tuple[LayerSpec, Lock]],
+    platform: str,
+    projects: Sequence[HeldProject] = (),
+) -> dict[str, Held]:
+    """What the layers ``below`` (in import order) hold on ``platform``, by normalized name.
+
+    ``projects`` are own projects of these layers.
+    """
     held: dict[str, Held] = {}
     for layer, lock in below:
         if platform not in lock.inputs.platforms:
             continue
-        for name, version in lock.versions().items():
+        own = [(one.name, one.version) for one in projects if one.layer == layer.name]
+        for name, version in (*own, *lock.versions().items()):
             first = held.setdefault(name, Held(name, version, layer.name))
             if first.version != version:
                 shadowed = (*first.shadowed, (version, layer.name))

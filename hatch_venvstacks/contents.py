@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.distribution import distribution_plans, site_packages
 from hatch_venvstacks.install import install_project, install_wheels
 from hatch_venvstacks.launch import check_launch_module
-from hatch_venvstacks.lock import Lock, select_wheels
+from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import read_lock
 from hatch_venvstacks.metadata import describe_layer
 from hatch_venvstacks.runtime import provide_runtime, runtime_files
@@ -16,10 +19,11 @@ from hatch_venvstacks.spec import LayerKind
 from hatch_venvstacks.wiring import check_path_files, runtime_links, wiring_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.context import Context, LayerProject
+    from hatch_venvstacks.lock import Lock, LockedWheel
     from hatch_venvstacks.locking import LockedLayer
     from hatch_venvstacks.spec import LayerSpec
 
@@ -35,9 +39,7 @@ def layer_plans(
     plans = []
     if spec.kind is LayerKind.RUNTIME:
         plans.append(_runtime_plan(layer, work, context))
-    plans += _locked_plans(spec, layer.lock, layer, work / "wheels", context)
-    if project.includes_project():
-        plans += _project_plans(project, layer, work, context)
+    plans += _distribution_plans(project, layer, work / "wheels", context)
     loose = [member_of(path, file) for path, file in project.loose_files(site_packages(minor))]
     if loose:
         members = tuple(sorted(loose, key=lambda member: member.path))
@@ -47,10 +49,7 @@ def layer_plans(
     check_path_files(plans, minor)
     launch = project.launch_name
     if launch is not None:
-
-        def below() -> Iterable[str]:
-            return _files_below(layer, work / "below", context)
-
+        below = partial(_site_folders_below, layer, work / "below", context)
         check_launch_module(launch, plans, minor, layer.python, below)
     described = describe_layer(layer, project.version, context.platform, plans, launch)
     plans.append(wiring_plan(stack, minor, described))
@@ -77,50 +76,87 @@ def _runtime_plan(layer: LockedLayer, work: Path, context: Context) -> Plan:
     return Plan(PlanKind.RUNTIME, "cpython", tree.version, tuple(members))
 
 
-def _locked_plans(
-    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context
+def _distribution_plans(
+    project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
 ) -> list[Plan]:
-    """The plans of what the ``lock`` of ``spec`` adds, on the runtime of ``layer``."""
-    wheels = select_wheels(lock, context.platform, layer.runtime.version)
-    if wheels:
-        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
-        context.reporter.info(f"Fetching {count} of `{spec.name}`")
+    """The plans of what the layer's lock adds, and of the project's own wheel."""
+    wheels = _install(layer.spec, layer.lock, layer, prefix, context, doing="Fetching")
+    name = str(canonicalize_name(layer.spec.project_name))
+    own = _own_wheel(project, prefix, context)
+    if own is not None:
+        _install_project(own, prefix, layer, context)
 
-    def install(names: Iterable[str], folder: Path) -> Path:
-        chosen = [wheel for wheel in wheels if wheel.name in names]
-        install_wheels(
-            chosen, folder, layer=spec.name, interpreter=layer.python, platform=context.platform
-        )
-        return folder
+    def isolate(wanted: str) -> Path:
+        alone = prefix.with_name(f"{prefix.name}-{wanted}")
+        chosen = [wheel for wheel in wheels if wheel.name == wanted]
+        _install_wheels(chosen, alone, layer, context)
+        if own is not None and wanted == name:
+            _install_project(own, alone, layer, context)
+        return alone
 
-    install({wheel.name for wheel in wheels}, prefix)
-    return distribution_plans(
-        prefix,
-        layer.runtime.minor,
-        str(layer.python),
-        lambda name: install({name}, prefix.with_name(f"{prefix.name}-{name}")),
-    )
+    dates = {name: context.mtime}
+    return distribution_plans(prefix, layer.runtime.minor, str(layer.python), isolate, dates)
 
 
-def _project_plans(
-    project: LayerProject, layer: LockedLayer, work: Path, context: Context
-) -> list[Plan]:
+def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | None:
+    if not project.includes_project():
+        return None
     context.reporter.info(f"Building the wheel of `{project.spec.project_name}`")
-    folder, prefix = work / "wheel", work / "project"
+    folder = prefix.with_name("own")
     folder.mkdir()
+    return project.build_wheel(folder)
+
+
+def _install_project(wheel: Path, prefix: Path, layer: LockedLayer, context: Context) -> None:
     install_project(
-        project.build_wheel(folder),
+        wheel,
         prefix,
         layer=layer.spec.name,
         interpreter=layer.python,
         platform=context.platform,
     )
-    minor = layer.runtime.minor
-    return distribution_plans(prefix, minor, str(layer.python), lambda _: prefix, context.mtime)
 
 
-def _files_below(layer: LockedLayer, prefix: Path, context: Context) -> Iterator[str]:
+def _install(
+    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context, doing: str
+) -> list[LockedWheel]:
+    """Install what the ``lock`` of ``spec`` adds, on the runtime of ``layer``, into ``prefix``."""
+    wheels = select_wheels(lock, context.platform, layer.runtime.version)
+    if wheels:
+        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
+        context.reporter.info(f"{doing} {count} of `{spec.name}`")
+    _install_wheels(wheels, prefix, layer, context)
+    return wheels
+
+
+def _install_wheels(
+    wheels: Sequence[LockedWheel], prefix: Path, layer: LockedLayer, context: Context
+) -> None:
+    install_wheels(
+        wheels,
+        prefix,
+        layer=layer.spec.name,
+        interpreter=layer.python,
+        platform=context.platform,
+    )
+
+
+def _site_folders_below(
+    layer: LockedLayer, work: Path, context: Context
+) -> Iterator[Callable[[str], bool]]:
+    """For each layer below, in import order: does its site directory have this file?"""
+    site = site_packages(layer.runtime.minor)
     for spec in layer.stack.below:
+        project = context.open_project(spec.root)
+        yield {
+            *project.package_files(),
+            *(path.removeprefix(f"{site}/") for path, _ in project.loose_files(site)),
+        }.__contains__
+        prefix = work / spec.name
         lock = read_lock(spec.lock_file)
-        plans = _locked_plans(spec, lock, layer, prefix / spec.name, context)
-        yield from (member.path for plan in plans for member in plan.members)
+        _install(spec, lock, layer, prefix, context, doing="Looking for the launch module in")
+        yield partial(_exists, prefix / site)
+
+
+def _exists(folder: Path, path: str) -> bool:
+    return (folder / path).exists()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hatch_venvstacks.errors import ConfigError
 from hatch_venvstacks.segment import MEMBER_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from hatch_venvstacks.platforms import TargetPlatform
     from hatch_venvstacks.reporter import Reporter
@@ -38,8 +37,18 @@ class LayerProject(Protocol):
     def launch_name(self) -> str | None:
         """What ``python -m`` takes to start the application."""
 
+    @property
+    def core_metadata(self) -> str:
+        """The text of the METADATA file of the project's wheel."""
+
     def includes_project(self) -> bool:
         """Whether the project's own wheel is a part of the layer."""
+
+    def package_files(self) -> Iterable[str]:
+        """The files of the project's wheel in a site directory, as far as known without a build."""
+
+    def hooked(self, artifact: Path) -> AbstractContextManager[None]:
+        """Run the project's build hooks around what makes ``artifact``, as hatchling does."""
 
     def build_wheel(self, folder: Path) -> Path:
         """Build the project's wheel into ``folder``; raises :class:`BuildError`."""
@@ -63,19 +72,6 @@ class Context:
     open_project: Callable[[Path], LayerProject]
     locked: bool = False
     mtime: int = MEMBER_TIME
-
-    @contextmanager
-    def workspace(self) -> Iterator[Path]:
-        """A temporary folder, beside the cache where possible: there uv's files can be linked."""
-        folder: Path | None = self.store.root
-        try:
-            self.store.root.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            folder = None
-        with tempfile.TemporaryDirectory(
-            prefix="build-", dir=folder, ignore_cleanup_errors=True
-        ) as name:
-            yield Path(name)
 
 
 def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:

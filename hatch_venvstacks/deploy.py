@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.segment import Plan, check_paths, head, read
@@ -32,21 +31,14 @@ def write_layer(plans: Sequence[Plan], top: str, root: Path) -> None:
         os.utime(root / top / folder.path, (folders.mtime, folders.mtime))
 
 
-def replace_folder(new: Path, old: Path) -> None:
-    """Put the folder ``new`` in the place of ``old``, which need not exist."""
-    aside = old.with_name(f".{old.name}.old")
-    _remove(aside)
+def replace_folder(new: Path, old: Path, aside: Path) -> None:
+    """Put the folder ``new`` in the place of ``old``, which need not exist, and goes to ``aside``.
+
+    All three are on one file system.
+    """
     if old.exists() or old.is_symlink():
         old.rename(aside)
     new.rename(old)
-    _remove(aside)
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    else:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _write(member: Member, path: Path, mtime: int) -> None:

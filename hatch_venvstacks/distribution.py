@@ -65,12 +65,17 @@ def read_prefix(prefix: Path, minor: str) -> list[Installed]:
 
 
 def distribution_plans(
-    prefix: Path, minor: str, interpreter: str, isolate: Isolate, mtime: int = MEMBER_TIME
+    prefix: Path,
+    minor: str,
+    interpreter: str,
+    isolate: Isolate,
+    dates: Mapping[str, int] | None = None,
 ) -> list[Plan]:
     """A plan for each distribution in ``prefix``, sorted by name.
 
     ``interpreter`` is the path that the installer was given, ``isolate`` installs one distribution
     again on its own: in a shared prefix, the bytes of a file with two owners are those of either.
+    ``dates`` gives the modification times of distributions that have one of their own.
 
     :raises BuildError: where two distributions have a file with different content.
     """
@@ -95,7 +100,7 @@ def distribution_plans(
             frozenset(path for path, packer in packers.items() if packer != one.name),
             unowned.get(one.name, ()),
             interpreter,
-            mtime,
+            (dates or {}).get(one.name, MEMBER_TIME),
         )
         for one in found
     ]
@@ -117,9 +122,7 @@ def _read(prefix: Path, folder: Path) -> Installed:
     if not name or not version:
         raise BuildError(f"`{shown}` has no name or no version in its METADATA")
     files = {}
-    for row in csv.reader(io.StringIO(record)):
-        if not row:
-            continue
+    for row in _rows(record, shown):
         path = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
         if path.startswith(("../", "/")):
             raise BuildError(
@@ -129,6 +132,13 @@ def _read(prefix: Path, folder: Path) -> Installed:
         if (prefix / path).is_file() and not _is_transient(path, f"{site}/{shown}"):
             files[path] = row[1] if len(row) > 1 else ""
     return Installed(prefix, name, version, f"{site}/{shown}", files)
+
+
+def _rows(record: str, shown: str) -> list[list[str]]:
+    try:
+        return [row for row in csv.reader(io.StringIO(record)) if row]
+    except csv.Error as error:
+        raise BuildError(f"The RECORD of `{shown}` cannot be read: {error}") from error
 
 
 def _is_transient(path: str, dist_info: str) -> bool:
@@ -172,8 +182,8 @@ def _packers(
     for path, claimants in sorted(shared.items()):
         names = sorted(name for name in claimants if path in alone[name].files)
         contents = {name: b"".join(read(_member(alone[name], path, interpreter))) for name in names}
-        if len(set(contents.values())) == 1:
-            yield path, names[0]
+        if len(set(contents.values())) <= 1:
+            yield from ((path, name) for name in names[:1])
         elif path.endswith("/__init__.py") and all(map(_is_namespace, contents.values())):
             # An empty one would end a namespace that the other keeps open.
             yield path, max(names, key=lambda name: (len(contents[name]), name))

@@ -51,3 +51,8 @@ class BuildError(VenvLayerError):
 
 class ToolError(VenvLayerError):
     """A tool that was called (uv) failed; its own words are kept in ``detail``."""
+
+
+def words(error: BaseException) -> str:
+    """What a foreign exception says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

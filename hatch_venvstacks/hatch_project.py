@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import posixpath
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hatchling.builders.constants import EXCLUDED_DIRECTORIES, EXCLUDED_FILES
 from hatchling.builders.utils import safe_walk
 
 from hatch_venvstacks.config import is_module_path, module_name
-from hatch_venvstacks.errors import BuildError, ConfigError
+from hatch_venvstacks.errors import BuildError, ConfigError, words
 from hatch_venvstacks.spec import LayerKind
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class HatchProject:
         except Exception as error:
             raise ConfigError(
                 f"The version of the project in `{self.spec.root}` cannot be determined",
-                detail=f"  {_words(error)}",
+                detail=f"  {words(error)}",
             ) from error
 
     @property
@@ -63,6 +64,35 @@ class HatchProject:
             # hatchling raises ValueError where nothing tells it which files to ship.
             return False
 
+    def package_files(self) -> Iterator[str]:
+        """The files that the project's wheel puts into a site directory, by their paths there.
+
+        What build hooks would add is not among them.
+        """
+        if self.includes_project():
+            for file in self._wheel_builder.recurse_included_files():
+                yield Path(file.distribution_path).as_posix()
+
+    @cached_property
+    def core_metadata(self) -> str:
+        from hatchling.metadata.spec import get_core_metadata_constructors
+
+        return str(get_core_metadata_constructors()["2.3"](self._builder.metadata))
+
+    @contextmanager
+    def hooked(self, artifact: Path) -> Iterator[None]:
+        builder = self._builder
+        hooks = builder.get_build_hooks(builder.config.directory)
+        data = builder.get_default_build_data()
+        builder.set_build_data_defaults(data)
+        data["build_hooks"] = tuple(hooks)
+        for hook in hooks.values():
+            hook.initialize("export", data)
+        with builder.config.set_build_data(data):
+            yield
+        for hook in hooks.values():
+            hook.finalize("export", data, str(artifact))
+
     def build_wheel(self, folder: Path) -> Path:
         try:
             return Path(
@@ -73,7 +103,7 @@ class HatchProject:
         except Exception as error:
             raise BuildError(
                 f"The wheel of the project `{self.spec.project_name}` cannot be built",
-                detail=f"  {_words(error)}",
+                detail=f"  {words(error)}",
                 hint=f"See for yourself: `hatch build -t wheel` in {self.spec.root}",
             ) from error
 
@@ -134,7 +164,9 @@ class HatchProject:
             for file in builder.recurse_selected_project_files():
                 yield _in_layer(file.distribution_path), Path(file.path)
         forced = dict(builder.config.force_include) if "force-include" in table else {}
-        forced.update(builder.config.build_force_include)
+        # Hooks for all targets name paths of a wheel, and the project's wheel runs them as well.
+        if "hooks" in table:
+            forced.update(builder.config.build_force_include)
         try:
             for file in builder.recurse_forced_files(forced):
                 yield _in_layer(file.distribution_path), Path(file.path)
@@ -156,7 +188,3 @@ def _in_layer(path: str) -> str:
             hint="Paths in `force-include` and `sources` are relative to the layer's folder",
         )
     return normalized
-
-
-def _words(error: Any) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

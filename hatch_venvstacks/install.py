@@ -52,11 +52,10 @@ def install_wheels(
 def install_project(
     wheel: Path, prefix: Path, *, layer: str, interpreter: Path, platform: TargetPlatform
 ) -> None:
-    """Install the ``wheel`` of the layer's own project into the new folder ``prefix``.
+    """Install the ``wheel`` of the layer's own project into the folder ``prefix``, too.
 
     :raises ToolError: where it is not for the layer's Python or platform.
     """
-    prefix.mkdir(parents=True)
     # Without the cache: each build's wheel would stay in it for ever.
     arguments = ["install", "--no-deps", "--no-index", "--no-cache", str(wheel)]
     _uv(arguments, prefix, layer, interpreter, platform)

@@ -36,25 +36,27 @@ def check_launch_module(
     plans: Sequence[Plan],
     minor: str,
     python: Path,
-    below: Callable[[], Iterable[str]],
+    below: Callable[[], Iterable[Callable[[str], bool]]],
 ) -> None:
     """Make sure that ``python -m module`` finds something to run.
 
     ``plans`` are the layer's; ``python`` is a CPython of the minor release ``minor``; ``below``
-    gives the files of the layers below, relative to their layer, and is asked only where the layer
-    itself has no such module.
+    gives tests of whether a path is in a site directory of the layers below, and is asked only
+    where the layer itself has no such module.
 
     :raises BuildError: where there is none, or where it is a package without ``__main__``.
     """
-    own = {member.path for plan in plans for member in plan.members}
-    place = f"{site_packages(minor)}/{module.replace('.', '/')}"
-    runs = {f"{place}.py", f"{place}/__main__.py"}
-    if runs & own or _in_stdlib(module, python):
+    site = f"{site_packages(minor)}/"
+    own = {member.path.removeprefix(site) for plan in plans for member in plan.members}
+    if _runs(module, own.__contains__) or _in_stdlib(module, python):
         return
-    others = set(below())
-    if runs & others:
-        return
-    if any(path.startswith(f"{place}/") for path in own | others):
+    place = module.replace(".", "/")
+    is_package = any(path.startswith(f"{place}/") for path in own)
+    for exists in below():
+        if _runs(module, exists):
+            return
+        is_package = is_package or exists(f"{place}/__init__.py")
+    if is_package:
         raise BuildError(
             f"`launch-module` is the package `{module}`, which has no module `__main__`",
             hint=f"Add `__main__.py` to it, or name the module to run: `{module}.<name>`",
@@ -64,6 +66,11 @@ def check_launch_module(
         hint="Name a module of the project or of a requirement, or a path to a module that is no "
         'part of a package (such as "launch.py")',
     )
+
+
+def _runs(module: str, exists: Callable[[str], bool]) -> bool:
+    place = module.replace(".", "/")
+    return exists(f"{place}.py") or exists(f"{place}/__main__.py")
 
 
 def _in_stdlib(module: str, python: Path) -> bool:

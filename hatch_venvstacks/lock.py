@@ -129,7 +129,7 @@ def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[Loc
             if not isinstance(wheel, PackageWheel):
                 raise LockError(
                     f"The lock has no wheel for `{package.name}`: {lock.path}",
-                    hint=f"Make it anew: {command_in(lock.path.parent)}",
+                    hint=f"Make it anew: {lock_command(lock.path)}",
                 )
             yield LockedWheel(
                 str(package.name),
@@ -141,7 +141,7 @@ def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[Loc
     except PylockSelectError as error:
         raise LockError(
             f"The lock does not fit {platform.name}: {lock.path}: {error}",
-            hint=f"Make it anew: {command_in(lock.path.parent)}",
+            hint=f"Make it anew: {lock_command(lock.path)}",
         ) from error
 
 
@@ -150,6 +150,12 @@ def wheel_location(wheel: PackageWheel, folder: Path) -> str:
     if wheel.path is not None:
         return os.path.normpath(folder / wheel.path)
     return str(wheel.url)
+
+
+def lock_command(lock: Path) -> str:
+    """The command that makes the file ``lock`` anew, in the project that it belongs to."""
+    projects = (folder for folder in lock.parents if (folder / "pyproject.toml").is_file())
+    return command_in(next(projects, lock.parent))
 
 
 def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.lock import TOOL, Lock, LockInputs, command_in
+from hatch_venvstacks.lock import TOOL, Lock, LockInputs, lock_command
 from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
 if sys.version_info >= (3, 11):
@@ -37,13 +37,13 @@ def read_lock(path: Path) -> Lock:
 
     :raises LockError: where it is missing, not TOML, not :pep:`751`, or not made by this project.
     """
-    mend = f"Delete it and make it anew: {command_in(path.parent)}"
+    mend = f"Delete it and make it anew: {lock_command(path)}"
     try:
         data = tomllib.loads(path.read_text("utf-8"))
         pylock = Pylock.from_dict(data)
     except FileNotFoundError:
         raise LockError(
-            f"The lock is missing: {path}", hint=f"Make it: {command_in(path.parent)}"
+            f"The lock is missing: {path}", hint=f"Make it: {lock_command(path)}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"The lock cannot be read: {path}: {error}") from error

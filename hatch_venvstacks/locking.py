@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.conflicts import held_below, held_versions
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.conflicts import HeldProject, held_below, held_versions
 from hatch_venvstacks.context import LOCKED
 from hatch_venvstacks.errors import LockError, StaleLockError
 from hatch_venvstacks.lock import Lock, command_in, python_changes, staleness
@@ -103,9 +106,26 @@ def _changes(
     lock: Lock, stack: Stack, below: Sequence[tuple[LayerSpec, Lock]], context: Context
 ) -> list[str]:
     platform = context.platform.name
-    provided = {platform: held_versions(held_below(below, platform))}
+    projects = _projects_below(stack, lock, context)
+    provided = {platform: held_versions(held_below(below, platform, projects))}
     changes = staleness(lock, stack.top, provided)
     return changes + (python_changes(lock, _runtime_of(below)) if below else [])
+
+
+def _projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[HeldProject]:
+    """The own projects of layers below that the top layer requires, now or in its ``lock``.
+
+    Others are not looked at: a version may be costly to compute, or need a plugin that is not here.
+    """
+    names: set[str] = {canonicalize_name(Requirement(text).name) for text in stack.top.requirements}
+    if lock is not None:
+        names.update(name for below in lock.inputs.below.values() for name in below)
+    return [
+        HeldProject(name, project.version, layer.name, project.core_metadata)
+        for layer in stack.below
+        if layer.include_project and (name := canonicalize_name(layer.project_name)) in names
+        for project in (context.open_project(layer.root),)
+    ]
 
 
 def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock) -> None:
@@ -153,10 +173,11 @@ def _write_new_lock(
         )
     else:
         runtime = _runtime_of(below)
-    with context.workspace() as work:
+    with context.store.workspace() as work:
         python = _layer_python(runtime, stack, context)
         ground = Ground(runtime, platforms, python, work)
-        lock = resolve(spec, below, ground, previous=previous)
+        projects = _projects_below(stack, None, context)
+        lock = resolve(spec, below, ground, projects=projects, previous=previous)
     if previous is None or dump_lock(previous) != dump_lock(lock):
         write_lock(lock)
     added = ", ".join(f"{name} {version}" for name, version in lock.versions().items())

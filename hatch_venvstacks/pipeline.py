@@ -38,7 +38,7 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
     :raises VenvLayerError: of any kind; then nothing is written to ``folder``.
     """
     spec = project.spec
-    with context.workspace() as work:
+    with context.store.workspace() as work:
         layer = ensure_lock(project.spec, context)
         plans, described = layer_plans(project, layer, work, context)
         name = f"{spec.name}-{project.version}-{context.platform.name}.tar.zst"
@@ -61,34 +61,37 @@ def export_stack(project: LayerProject, folder: Path, context: Context) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as temporary:
             root = Path(temporary) / "export"
-            for layer in stack.layers:
-                source = project if layer is stack.top else context.open_project(layer.root)
-                with context.workspace() as work:
-                    locked = ensure_lock(source.spec, context)
-                    plans, _ = layer_plans(source, locked, work, context)
-                    context.reporter.info(f"Exporting `{layer.name}`")
-                    write_layer(plans, layer.name, root)
-            replace_folder(root, folder)
+            _export(project, root, context)
+            for layer in stack.below:
+                source = context.open_project(layer.root)
+                # hatchling runs the hooks of the project that is built, but not of others.
+                with source.hooked(root / layer.name):
+                    _export(source, root, context)
+            replace_folder(root, folder, Path(temporary) / "replaced")
     except OSError as error:
         raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
     return folder
 
 
+def _export(project: LayerProject, root: Path, context: Context) -> None:
+    with context.store.workspace() as work:
+        locked = ensure_lock(project.spec, context)
+        plans, _ = layer_plans(project, locked, work, context)
+        context.reporter.info(f"Exporting `{project.spec.name}`")
+        write_layer(plans, project.spec.name, root)
+
+
 def _publish(archive: Path, metadata: bytes, folder: Path) -> None:
     """Move ``archive`` and its metadata to ``folder``: each file is there whole, or not at all."""
-    final = folder / archive.name
-    pairs = [(archive, final), (metadata, final.with_name(f"{archive.name}.json"))]
-    partial = [target.with_name(f".{target.name}.part") for _, target in pairs]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(archive, partial[0])
-            partial[1].write_bytes(metadata)
-            for part, (_, target) in zip(partial, pairs, strict=True):
-                part.chmod(0o644)
-                part.replace(target)
-        finally:
-            for part in partial:
-                part.unlink(missing_ok=True)
+        # In the folder itself, because a file can only be renamed within a file system.
+        with tempfile.TemporaryDirectory(prefix=".archive-", dir=folder) as temporary:
+            files = [Path(temporary, archive.name), Path(temporary, f"{archive.name}.json")]
+            shutil.copyfile(archive, files[0])
+            files[1].write_bytes(metadata)
+            for file in files:
+                file.chmod(0o644)
+                file.replace(folder / file.name)
     except OSError as error:
         raise BuildError(f"The archive cannot be written to {folder}: {error}") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.config import ProjectFacts, parse_layer
-from hatch_venvstacks.errors import ConfigError, StackError
+from hatch_venvstacks.errors import ConfigError, StackError, words
 from hatch_venvstacks.table import LOCATION
 
 if TYPE_CHECKING:
@@ -84,6 +84,19 @@ def layer_table(metadata: ProjectMetadata[Any]) -> Mapping[str, Any]:
     return table
 
 
+def check_metadata(metadata: ProjectMetadata[Any]) -> None:
+    """Look at all of the project's metadata, as hatchling does before every build.
+
+    :raises ConfigError: where something is not valid; hatchling's words are kept.
+    """
+    try:
+        metadata.validate_fields()
+    except Exception as error:
+        raise ConfigError(
+            f"The project in `{metadata.root}` is not valid", detail=f"  {words(error)}"
+        ) from error
+
+
 def project_facts(metadata: ProjectMetadata[Any]) -> ProjectFacts:
     """What a layer's table may refer to in its project.
 
@@ -125,7 +138,7 @@ def _core(metadata: ProjectMetadata[Any]) -> CoreMetadata:
     except Exception as error:
         raise ConfigError(
             f"The dynamic {fields} of the project in `{metadata.root}` cannot be computed",
-            detail=_words(error),
+            detail=words(error),
             hint="The plugin that computes them must be in `build-system.requires` of the project"
             " that is built",
         ) from error
@@ -144,8 +157,4 @@ def _hatchling(message: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except (TypeError, ValueError, OSError) as error:
-        raise ConfigError(message, detail=_words(error)) from error
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(message, detail=words(error)) from error

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
-from packaging.pylock import Package, PackageWheel, Pylock
+from packaging.pylock import Package, PackageWheel, Pylock, PylockValidationError
 from packaging.version import Version
 
-from hatch_venvstacks.conflicts import Held, blames, explain, held_below, held_versions
+from hatch_venvstacks.conflicts import Held, HeldProject, blames, explain, held_below, held_versions
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import marker_environment, wheel_tags
+from hatch_venvstacks.stub import write_stub
 from hatch_venvstacks.uv import run_uv
 
 if sys.version_info >= (3, 11):
@@ -56,21 +57,32 @@ class Ground:
     interpreter: Path
     work: Path
 
+    @property
+    def stubs(self) -> Path:
+        """The folder of stubs for projects that no index has (:mod:`hatch_venvstacks.stub`)."""
+        return self.work / "stubs"
+
 
 def resolve(
     spec: LayerSpec,
     below: Sequence[tuple[LayerSpec, Lock]],
     ground: Ground,
     *,
+    projects: Sequence[HeldProject] = (),
     previous: Lock | None = None,
 ) -> Lock:
     """The lock of ``spec`` above the locks ``below`` (in import order).
 
-    The versions of ``previous`` are kept where they still fit.
+    ``projects`` are own projects of the layers below that this layer may require: no index has
+    them. The versions of ``previous`` are kept where they still fit.
 
     :raises LockError: where there is no resolution, no wheel, or the layers below disagree.
     """
-    held = {platform.name: held_below(below, platform.name) for platform in ground.platforms}
+    for one in projects:
+        write_stub(one, ground.stubs)
+    held = {
+        platform.name: held_below(below, platform.name, projects) for platform in ground.platforms
+    }
     _check_agreement(spec, below, held, ground)
     export: dict[str, Any] = {"packages": []}
     if spec.requirements:
@@ -130,6 +142,7 @@ def _project(
                 "environments": markers,
                 "required-environments": markers,
                 "constraint-dependencies": list(constraints),
+                "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
                 # Makes the generated project a root, whatever lies in the folders above it.
                 "workspace": {},
             }
@@ -208,7 +221,7 @@ def _lock(
     ground: Ground,
 ) -> Lock:
     runtime, platforms = ground.runtime, ground.platforms
-    found = Pylock.from_dict({"lock-version": "1.0", "created-by": TOOL, **export}).packages
+    found = _exported(spec, export)
     needed = {
         platform.name: {str(p.name) for p in found if _holds(p.marker, platform, runtime)}
         for platform in platforms
@@ -245,6 +258,16 @@ def _lock(
     return Lock(spec.lock_file, pylock, inputs)
 
 
+def _exported(spec: LayerSpec, export: Mapping[str, Any]) -> Sequence[Package]:
+    try:
+        return Pylock.from_dict({"lock-version": "1.0", "created-by": TOOL, **export}).packages
+    except PylockValidationError as error:
+        raise LockError(
+            f"What uv has resolved for layer `{spec.name}` cannot be locked: {error}",
+            hint="An index that gives no SHA-256 of its files cannot be used",
+        ) from error
+
+
 def _holds(marker: Marker | None, platform: TargetPlatform, runtime: LockedRuntime) -> bool:
     environment = marker_environment(platform, runtime.version)
     return marker is None or marker.evaluate(
@@ -269,7 +292,7 @@ def _package(
     from packaging.utils import parse_wheel_filename
 
     usable: dict[str, PackageWheel] = {}
-    offered = {wheel.filename: wheel for wheel in package.wheels or ()}
+    offered = {wheel.filename: wheel for wheel in (*(package.wheels or ()), *_direct(package))}
     for platform in targets:
         fitting = {
             name: wheel
@@ -296,11 +319,18 @@ def _package(
     )
 
 
+def _direct(package: Package) -> Iterator[PackageWheel]:
+    """The wheel of a requirement with an address of its own, which uv exports as an archive."""
+    archive = package.archive
+    if archive is not None and (archive.url or archive.path or "").endswith(".whl"):
+        yield PackageWheel(url=archive.url, path=archive.path, hashes=archive.hashes)
+
+
 def _wheel(wheel: PackageWheel, folder: Path) -> PackageWheel:
     url = wheel.url or ""
-    if not url.startswith("file:"):
+    if url and not url.startswith("file:"):
         return replace(wheel, name=None, url=without_credentials(url))
-    local = url2pathname(urlsplit(url).path)
+    local = url2pathname(urlsplit(url).path) if url else str(wheel.path)
     with suppress(ValueError):  # on Windows, another drive has no relative path
         local = os.path.relpath(local, folder)
     return replace(wheel, name=None, url=None, path=Path(local).as_posix(), upload_time=None)

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
 
 from hatch_venvstacks.errors import BuildError
 
@@ -148,34 +149,33 @@ def relocated(content: bytes, interpreter: str) -> bytes:
             named = "".join(shlex.split(named))
     if named not in (interpreter, f"{interpreter}w"):
         return content
-    return posix_header() + _with_docstring(_as_utf8(content[match.end() :]))
+    return posix_header() + _relocated_source(content[match.end() :])
 
 
-def _as_utf8(source: bytes) -> bytes:
-    # An encoding cookie counts in the first two lines only: in what is now the first line, before
-    # the header pushed it down. One that does not fit the bytes is the script's own fault.
+def _relocated_source(source: bytes) -> bytes:
+    """A script's ``source`` as it is to follow the header.
+
+    In UTF-8, because an encoding cookie counts in the first two lines only: in what is now the
+    first line, before the header pushed it down. And with ``__doc__`` set by name, because the
+    header's string has taken its place. What the Python of the build cannot read stays as it is.
+    """
     first = source[: source.find(b"\n") + 1] or source
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(first).readline)
-        return source if encoding == "utf-8" else source.decode(encoding).encode()
-    except (SyntaxError, UnicodeDecodeError, LookupError):
+        text = source.decode(encoding)
+        with catch_warnings():
+            simplefilter("ignore")  # of the script's author, not of who packs it
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, LookupError):
         return source
-
-
-def _with_docstring(source: bytes) -> bytes:
-    """``source`` with its docstring set by name: the header's string stands in its place."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return source
-    text = ast.get_docstring(tree, clean=False)
-    if text is None:
-        return source
-    node = tree.body[0]
-    start, end = node.lineno - 1, node.end_lineno or node.lineno
-    lines = [*source.splitlines(keepends=True), b"\n"]
-    lines[start] = b"\n" * (end - start - 1) + lines[end - 1][node.end_col_offset :].lstrip(b"; ")
-    lines[start + 1 : end] = [b""] * (end - start - 1)
+    lines = [*text.splitlines(keepends=True), "\n"]
+    end = 0
+    docstring = ast.get_docstring(tree, clean=False)
+    if docstring is not None:
+        node = tree.body[0]
+        start, end = node.lineno - 1, node.end_lineno or node.lineno
+        rest = lines[end - 1].encode()[node.end_col_offset :].decode().lstrip("; ")
+        lines[start:end] = ["\n"] * (end - start - 1) + [rest or "\n"]
     # Only a docstring may stand before imports from `__future__`.
     future = [
         one.end_lineno or one.lineno
@@ -183,5 +183,7 @@ def _with_docstring(source: bytes) -> bytes:
         if isinstance(one, ast.ImportFrom) and one.module == "__future__"
     ]
     place = future[-1] if future else end
-    lines.insert(place, f"__doc__ = {text!r}\n".encode())
-    return b"".join(lines)
+    if place and not lines[place - 1].endswith(("\n", "\r")):
+        lines[place - 1] += "\n"
+    lines.insert(place, f"__doc__ = {docstring!a}\n")
+    return "".join(lines).removesuffix("\n").encode()

@@ -164,7 +164,7 @@ def _check_names(stack: Stack) -> None:
         other = seen.setdefault(layer.name.casefold(), layer)
         if other is not layer:
             raise StackError(
-                f"Two layers below `{stack.top.name}` have the name `{layer.name}`: "
+                f"Two layers in the stack of `{stack.top.name}` have the name `{layer.name}`: "
                 f"{other.root} and {layer.root}",
                 hint="Set `name` in one of them: it is the layer's folder on the target machine",
             )

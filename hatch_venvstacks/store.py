@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from contextlib import contextmanager
+import tempfile
+import uuid
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.errors import BuildError, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +57,45 @@ class Store:
         """
         return self._entry(self.root / "runtimes", key, make)
 
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """An empty folder that is gone afterwards: in the cache, where uv's files can be linked.
+
+        What builds that were killed have left is removed first. Where the cache cannot be written,
+        the folder lies where temporary files go.
+
+        :raises BuildError: where the folder cannot be made or filled, for instance on a full disk.
+        """
+        try:
+            self._sweep()
+        except OSError:
+            elsewhere = tempfile.TemporaryDirectory(prefix="venvlayer-")
+            with _filling(Path(tempfile.gettempdir())), elsewhere as name:
+                yield Path(name)
+            return
+        key = uuid.uuid4().hex
+        with _filling(self._work), self._lock(self._work, key) as folder:
+            folder.mkdir()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        _forget(self._work / f".{key}.lock")
+
+    @property
+    def _work(self) -> Path:
+        return self.root / "work"
+
+    def _sweep(self) -> None:
+        from filelock import FileLock, Timeout
+
+        self._work.mkdir(parents=True, exist_ok=True)
+        for name in self._work.glob(".*.lock"):
+            # A folder whose lock is held is in use.
+            with suppress(Timeout), FileLock(name, timeout=0):
+                shutil.rmtree(self._work / name.name[1:-5], ignore_errors=True)
+                _forget(name)
+
     def _entry(self, shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
         entry, unfinished = shelf / key, shelf / f".{key}.part"
         with self._writing(), self._lock(shelf, key):
@@ -73,12 +114,12 @@ class Store:
             return entry / "tree"
 
     @contextmanager
-    def _lock(self, shelf: Path, key: str) -> Iterator[None]:
+    def _lock(self, shelf: Path, key: str) -> Iterator[Path]:
         from filelock import FileLock
 
         shelf.mkdir(parents=True, exist_ok=True)
         with FileLock(shelf / f".{key}.lock"):
-            yield
+            yield shelf / key
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -89,6 +130,22 @@ class Store:
                 f"The cache folder `{self.root}` cannot be used: {error.strerror or error}",
                 hint=f"Set `{CACHE_VARIABLE}` to a folder that can be written, with enough room",
             ) from error
+
+
+@contextmanager
+def _filling(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(
+            f"The folder for work in progress, `{folder}`, cannot be used: {words(error)}",
+            hint=f"Set `{CACHE_VARIABLE}` to a folder that can be written, with enough room",
+        ) from error
+
+
+def _forget(lock: Path) -> None:
+    with suppress(OSError):  # on Windows, where it is open elsewhere
+        lock.unlink()
 
 
 def _is_intact(entry: Path) -> bool:

@@ -88,7 +88,13 @@ class Monorepo:
         """Build the project ``folder`` as a layer (``version``: ``"lock"``, ``"export"``)."""
         target = f"venvlayer:{version}" if version else "venvlayer"
         known = self.front_ends.environment["UV_FIND_LINKS"]
-        environment = {"UV_FIND_LINKS": f"{known},{self.wheels}", **(env or {})}
+        environment = {"UV_FIND_LINKS": f"{known},{self.wheels}"}
+        if tool == "hatchling":
+            # Names that a test makes up may exist elsewhere. (Hatch needs an index for itself.)
+            empty = self.wheels / "empty-index"
+            empty.mkdir(exist_ok=True)
+            environment["UV_DEFAULT_INDEX"] = empty.as_uri()
+        environment.update(env or {})
         return self.front_ends.run(
             tool,
             "build",

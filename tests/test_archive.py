@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_venvstacks.archive import Archive, pack
@@ -221,6 +221,7 @@ def test_tarfile_reads_it_as_a_stream(archive: Archive) -> None:
         assert len([info for info in tar if info.isreg()]) == len(ODD_NAMES) + 2
 
 
+@settings(max_examples=25)
 @given(
     st.dictionaries(
         st.text("abc", min_size=1, max_size=3), st.binary(max_size=50), min_size=1, max_size=8

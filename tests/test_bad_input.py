@@ -35,18 +35,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def locked(folder: Path, front_ends: FrontEnds, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wheels, and the lock of a runtime that holds ``low`` 1.0: what most cases start from."""
+    """Wheels, and the lock of a runtime that holds ``vl-low`` 1.0: what most cases start from."""
     wheels = tmp_path_factory.mktemp("wheels")
-    make_wheel(wheels, "low", "1.0")
-    make_wheel(wheels, "low", "2.0")
-    make_wheel(wheels, "needs-low2", "1.0", requires=["low>=2"])
-    make_wheel(wheels, "needs-needs", "1.0", requires=["needs-low2"])
-    make_wheel(wheels, "elsewhere", "1.0", tag="cp311-cp311-win_amd64")
-    make_wheel(wheels, "one", "1.0", {"same.py": "1"})
-    make_wheel(wheels, "two", "1.0", {"same.py": "2"})
-    (wheels / "source-only-1.0.tar.gz").write_bytes(b"not even a tar file")
+    make_wheel(wheels, "vl-low", "1.0")
+    make_wheel(wheels, "vl-low", "2.0")
+    make_wheel(wheels, "vl-needs-low2", "1.0", requires=["vl-low>=2"])
+    make_wheel(wheels, "vl-needs-needs", "1.0", requires=["vl-needs-low2"])
+    make_wheel(wheels, "vl-elsewhere", "1.0", tag="cp311-cp311-win_amd64")
+    make_wheel(wheels, "vl-one", "1.0", {"same.py": "1"})
+    make_wheel(wheels, "vl-two", "1.0", {"same.py": "2"})
+    (wheels / "vl-source-only-1.0.tar.gz").write_bytes(b"not even a tar file")
     repo = Monorepo(folder, wheels, front_ends)
-    repo.runtime(dependencies=["low==1.0"])
+    repo.runtime(dependencies=["vl-low==1.0"])
     repo.build(RUNTIME, "lock")
     kept = wheels / "runtime.lock"
     shutil.copy(folder / RUNTIME / LOCK, kept)
@@ -59,7 +59,7 @@ def repo(folder: Path, locked: Path, front_ends: FrontEnds) -> Monorepo:
     for path in folder.iterdir():
         shutil.rmtree(path)
     repo = Monorepo(folder, locked.parent, front_ends)
-    repo.runtime(dependencies=["low==1.0"])
+    repo.runtime(dependencies=["vl-low==1.0"])
     shutil.copy(locked, folder / RUNTIME / LOCK)
     return repo
 
@@ -119,13 +119,13 @@ def broken_lock(text: str) -> Callable[[Monorepo], object]:
 
 
 def stale(repo: Monorepo) -> None:
-    repo.layer(APP, base=[RUNTIME], dependencies=["low"])
+    repo.layer(APP, base=[RUNTIME], dependencies=["vl-low"])
     repo.build(APP, "lock")
-    repo.layer(APP, base=[RUNTIME], dependencies=["low", "one"])
+    repo.layer(APP, base=[RUNTIME], dependencies=["vl-low", "vl-one"])
 
 
 def stale_below(repo: Monorepo) -> None:
-    repo.runtime(dependencies=["low>=1"])
+    repo.runtime(dependencies=["vl-low>=1"])
     repo.layer(APP, base=[RUNTIME])
 
 
@@ -135,7 +135,7 @@ def unlocked_below(repo: Monorepo) -> None:
 
 
 def wrong_hash(repo: Monorepo) -> None:
-    repo.layer(APP, base=[RUNTIME], dependencies=["one"])
+    repo.layer(APP, base=[RUNTIME], dependencies=["vl-one"])
     repo.build(APP, "lock")
     lock = repo.root / APP / LOCK
     before, mark, rest = lock.read_text("utf-8").partition('sha256 = "')
@@ -155,6 +155,12 @@ def failing_wheel(repo: Monorepo) -> None:
         "        raise RuntimeError('the compiler is missing')\n"
     )
     write(repo.root / APP, {"app/__init__.py": "", "hatch_build.py": hook})
+
+
+def failing_hook(repo: Monorepo) -> None:
+    failing_wheel(repo)
+    with (repo.root / APP / "pyproject.toml").open("a") as file:
+        file.write("[tool.hatch.build.hooks.custom]\n")
 
 
 def dist_is_a_file(repo: Monorepo) -> None:
@@ -192,8 +198,10 @@ CASES = [
         unlocked_below,
         ("missing", "`hatch build -t venvlayer:lock` in `../../runtimes/rt`"),
     ),
-    Case("lock stale", stale, ("stale", "requirement added: one", "hatch build -t venvlayer:lock")),
-    Case("lock stale below", stale_below, ("`rt` is stale", "low==1.0", "low>=1")),
+    Case(
+        "lock stale", stale, ("stale", "requirement added: vl-one", "hatch build -t venvlayer:lock")
+    ),
+    Case("lock stale below", stale_below, ("`rt` is stale", "vl-low==1.0", "vl-low>=1")),
     Case("lock not TOML", broken_lock("[["), ("not valid TOML", LOCK)),
     Case("lock not PEP 751", broken_lock("x = 1\n"), ("PEP 751", LOCK)),
     Case(
@@ -206,23 +214,28 @@ CASES = [
     Case("epoch", app(), ("SOURCE_DATE_EPOCH", "soon"), env={"SOURCE_DATE_EPOCH": "soon"}),
     Case(
         "conflict with a layer below",
-        app(dependencies=["low>=2"]),
-        ("`low>=2`", "layer `rt` holds low 1.0"),
+        app(dependencies=["vl-low>=2"]),
+        ("`vl-low>=2`", "layer `rt` holds vl-low 1.0"),
         version="lock",
     ),
     Case(
         "conflict through others",
-        app(dependencies=["needs-needs"]),
-        ("`needs-needs` -> `needs-low2` -> `low`", "low than 1.0", "layer `rt`"),
+        app(dependencies=["vl-needs-needs"]),
+        ("`vl-needs-needs` -> `vl-needs-low2` -> `vl-low`", "vl-low than 1.0", "layer `rt`"),
     ),
     Case("unknown package", app(dependencies=["no-such-thing-zz"]), ("no-such-thing-zz",)),
-    Case("no wheel here", app(dependencies=["elsewhere"]), ("elsewhere",)),
-    Case("no wheel at all", app(dependencies=["source-only"]), ("source-only",)),
-    Case("wrong hash", wrong_hash, ("Hash mismatch", "one==1.0")),
-    Case("two owners", app(dependencies=["one", "two"]), ("`one` and `two`", "same.py")),
+    Case("no wheel here", app(dependencies=["vl-elsewhere"]), ("vl-elsewhere",)),
+    Case("no wheel at all", app(dependencies=["vl-source-only"]), ("vl-source-only",)),
+    Case("wrong hash", wrong_hash, ("Hash mismatch", "vl-one==1.0")),
+    Case(
+        "two owners", app(dependencies=["vl-one", "vl-two"]), ("`vl-one` and `vl-two`", "same.py")
+    ),
     Case("launch module", app(launch_module="nothing.here"), ("nothing.here", "launch-module")),
     Case("launch path", app(launch_module="./nothing"), ("./nothing", "does not exist")),
     Case("wheel build", failing_wheel, ("wheel", "`app`", "the compiler is missing")),
+    Case("hook", failing_hook, ("build hook `custom`", "the compiler is missing")),
+    Case("readme", app(project={"readme": "NOPE.md"}), ("not valid", "NOPE.md")),
+    Case("version", app(project={"version": "vl-one"}), ("not valid", "Invalid version")),
     Case("no package", app(include_project=True), ("wheel", "which files to ship")),
     Case("dist is a file", dist_is_a_file, ("dist", "cannot be written")),
     Case(
@@ -267,7 +280,7 @@ def test_a_folder_without_rights(repo: Monorepo) -> None:
 
 def test_locked_writes_nothing(repo: Monorepo) -> None:
     """With every lock there, a locked build works, and leaves each as it is."""
-    repo.layer(APP, base=[RUNTIME], dependencies=["low"])
+    repo.layer(APP, base=[RUNTIME], dependencies=["vl-low"])
     repo.build(APP, "lock")
     before = {path: path.stat().st_mtime_ns for path in repo.root.glob("*/*/pylock.*")}
     repo.build(APP, env={"HATCH_VENVLAYER_LOCKED": "1"})

@@ -73,7 +73,7 @@ class TestWholeTables:
             "include-project": False,
             "launch-module": "demo.cli",
             "support-modules": ["helpers"],
-            "lock-file": "../locks/pylock.demo.toml",
+            "lock-file": "locks/pylock.demo.toml",
             "compression-level": 3,
         }
         assert parse(table, name="Demo.App", dependencies=("numpy>1",)) == LayerSpec(
@@ -86,7 +86,7 @@ class TestWholeTables:
             include_project=False,
             launch_module="demo.cli",
             support_modules=("helpers",),
-            lock_file=Path("/stack/apps/locks/pylock.demo.toml"),
+            lock_file=Path("/stack/apps/demo/locks/pylock.demo.toml"),
             compression_level=3,
         )
 
@@ -487,7 +487,6 @@ class TestLockFile:
         [
             ("pylock.toml", "/stack/apps/demo/pylock.toml"),
             ("locks/pylock.a-b.toml", "/stack/apps/demo/locks/pylock.a-b.toml"),
-            ("../../locks/pylock.demo.toml", "/stack/locks/pylock.demo.toml"),
         ],
     )
     def test_valid(self, entry: str, path: str) -> None:
@@ -502,6 +501,7 @@ class TestLockFile:
             ("PYLOCK.toml", "must name a file `pylock.toml`"),
             ("/tmp/pylock.toml", "must be a relative path"),  # noqa: S108
             ("a\\pylock.toml", "must have `/` between folders"),
+            ("../pylock.toml", "must lie in the project's folder"),
         ],
     )
     def test_invalid(self, entry: str, words: str) -> None:

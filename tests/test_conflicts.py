@@ -63,7 +63,6 @@ def test_layers_for_other_platforms_hold_nothing() -> None:
         ("you require a-b==1.0", True),
         ("a-b==1.0, a-b==2", True),
         ("(a-b==1.0)", True),
-        ("a-b==1.0.", False),
         ("a-b{sys_platform == 'linux'}==1.0 and", True),
         ("a-b==1.0.1", False),
         ("a-b==1.01", False),
@@ -79,7 +78,7 @@ def test_layers_for_other_platforms_hold_nothing() -> None:
 )
 def test_blame(detail: str, expected: bool) -> None:
     error = ToolError("m", detail=detail)
-    assert blames(error, Held("a-b", "1.0", "l")) is expected or detail == "a-b==1.0."
+    assert blames(error, Held("a-b", "1.0", "l")) is expected
 
 
 def test_blame_is_no_pattern() -> None:
@@ -146,7 +145,7 @@ def test_requirement_that_conflicts(requirement: str, named: bool) -> None:
 
 
 def test_one_line_for_several_platforms() -> None:
-    held = {name: HELD[LINUX] for name in (LINUX, WINDOWS)}
+    held = dict.fromkeys((LINUX, WINDOWS), HELD[LINUX])
     assert said(("x>=2",), "", held).count("`x>=2`") == 1
 
 

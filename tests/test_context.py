@@ -92,32 +92,3 @@ def test_other_variables_do_not_matter() -> None:
 
 def test_default_time(tmp_path: Path) -> None:
     assert context(tmp_path).mtime == MEMBER_TIME
-
-
-def test_workspace_lies_beside_the_cache_and_goes(tmp_path: Path) -> None:
-    root = tmp_path / "deep/cache"
-    with context(root).workspace() as work, context(root).workspace() as other:
-        assert work.parent == root
-        assert other != work
-        assert list(work.iterdir()) == []
-        (work / "file").touch()
-    assert list(root.iterdir()) == []
-
-
-def test_workspace_goes_when_something_fails(tmp_path: Path) -> None:
-    def use(message: str) -> None:
-        with context(tmp_path).workspace() as work:
-            (work / "folder").mkdir()
-            raise ZeroDivisionError(message)
-
-    with pytest.raises(ZeroDivisionError, match="on purpose"):
-        use("on purpose")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_workspace_without_a_cache(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with context(tmp_path / "file").workspace() as work:
-        assert work.is_dir()
-        assert tmp_path not in work.parents
-    assert not work.exists()

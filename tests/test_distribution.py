@@ -27,6 +27,12 @@ MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE = site_packages(MINOR)
 PKGUTIL = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 PKG_RESOURCES = "__import__('pkg_resources').declare_namespace(__name__)\n"
+BOTH = f"""
+try:
+    {PKG_RESOURCES.strip()}
+except ImportError:
+    {PKGUTIL.strip()}
+"""
 
 
 class Prefix:
@@ -59,7 +65,8 @@ class Prefix:
         return self.install(f"alone-{name}", name)
 
     def plans(self, mtime: int = MEMBER_TIME) -> dict[str, Plan]:
-        plans = distribution_plans(self.install("prefix"), MINOR, self.python, self.isolate, mtime)
+        dates = dict.fromkeys(self.wheels, mtime)
+        plans = distribution_plans(self.install("prefix"), MINOR, self.python, self.isolate, dates)
         check_paths(plans)
         assert [plan.name for plan in plans] == sorted(self.wheels)
         return {plan.name: plan for plan in plans}
@@ -135,7 +142,7 @@ def test_scripts_data_and_headers(prefix: Prefix) -> None:
     plan = prefix.plans()["full"]
     found, by_path = files(plan), {member.path: member for member in plan.members}
     for name in ("py", "pyw", "args", "named"):
-        assert found[f"bin/{name}"] == posix_header() + b"print(1)\n"
+        assert found[f"bin/{name}"] == posix_header() + b"__doc__ = None\nprint(1)\n"
     assert found["bin/native"] == found["bin/extra"] == elf
     assert found["bin/shell"] == b"#!/bin/sh\necho 1\n"
     assert found["bin/system"] == b"#!/usr/bin/env python3\n"
@@ -159,7 +166,9 @@ def test_scripts_of_an_interpreter_in_an_odd_place(
     venv.create(tmp_path / place, symlinks=True)
     prefix = Prefix(wheel_index, str(tmp_path / place / "bin" / "python"))
     prefix.wheel("one", scripts={"tool": "#!python\nprint(1)\n"})
-    assert files(prefix.plans()["one"])["bin/tool"] == posix_header() + b"print(1)\n"
+    assert (
+        files(prefix.plans()["one"])["bin/tool"] == posix_header() + b"__doc__ = None\nprint(1)\n"
+    )
 
 
 def test_notes_of_the_installer_and_caches_stay_out(prefix: Prefix) -> None:
@@ -200,6 +209,9 @@ def test_file_with_two_owners_and_one_content(prefix: Prefix, content: str) -> N
         ("# comment\n\n", PKG_RESOURCES),
         (PKGUTIL, PKG_RESOURCES),
         (PKGUTIL, f"# comment\n{PKGUTIL}"),
+        ("'doc'\n", f"import pkgutil\n{PKGUTIL}"),
+        ("pass\n", BOTH),
+        (f"from pkgutil import extend_path\n{PKGUTIL}", BOTH),
     ],
 )
 def test_namespace_with_two_owners(prefix: Prefix, first: str, second: str) -> None:
@@ -220,6 +232,10 @@ def test_namespace_with_two_owners(prefix: Prefix, first: str, second: str) -> N
         ("shared.py", "", PKGUTIL),
         ("space/__init__.py", "", "VALUE = 1\n"),
         ("space/__init__.py", "", "import pkgutil\nVALUE = 1\n"),
+        ("space/__init__.py", "", "def f(): pass\n"),
+        ("space/__init__.py", "", "no python"),
+        ("space/__init__.py", "", "print('declare_namespace')\n"),
+        ("space/__init__.py", PKGUTIL, BOTH.replace("ImportError:", "ImportError: VALUE = 1\n#")),
         ("space/__init__.py", "import pkg_resources\nA = 1\n", "import pkg_resources\nB = 1\n"),
     ],
 )
@@ -314,6 +330,18 @@ def test_forgotten_file_beside_distributions_that_share_another(tmp_path: Path) 
     assert len(owners) == 1
 
 
+@pytest.mark.parametrize("name", ["shared.py", "space/__init__.py"])
+def test_records_claim_a_file_that_a_third_ships(tmp_path: Path, name: str) -> None:
+    every, alone = tmp_path / "every", {one: tmp_path / one for one in ("one", "two", "three")}
+    for one in ("one", "two"):
+        for prefix in (every, alone[one]):
+            handmade(prefix, one, f"{name},,\n")
+    for prefix in (every, alone["three"]):
+        handmade(prefix, "three", "", **{name: ""})
+    found = plans_of(every, alone)
+    assert len([1 for plan in found.values() if f"{SITE}/{name}" in files(plan)]) == 1
+
+
 @pytest.mark.parametrize("path", ["../../../../outside", "/etc/hostname", "..\\..\\..\\..\\x"])
 def test_record_that_leaves_the_prefix(tmp_path: Path, path: str) -> None:
     handmade(tmp_path, "one", f"{path},,\n")
@@ -332,6 +360,7 @@ def test_record_that_leaves_the_prefix(tmp_path: Path, path: str) -> None:
         ("METADATA", b"Name: one\n"),
         ("METADATA", b""),
         ("RECORD", b"caf\xe9.py,,\n"),
+        ("RECORD", b'"' + b"x" * 200_000 + b",,\n"),
         ("entry_points.txt", b"[console_scripts]\ncaf\xe9 = m:f\n"),
         ("entry_points.txt", b"[console_scripts]\nbroken\n"),
     ],

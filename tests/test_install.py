@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +47,7 @@ def test_wheels(tmp_path: Path, wheel_index: Path) -> None:
     assert (site / "one.py").is_file()
     assert (site / "two.py").is_file()
     assert (tmp_path / "prefix/share/two.txt").read_text() == "2"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["prefix"]
+    assert {path.name for path in tmp_path.iterdir()} == {"prefix", wheel_index.name}
     assert not list(site.rglob("*.pyc"))
     assert not list(site.rglob("INSTALLER"))
     assert not list(site.rglob("direct_url.json"))
@@ -73,7 +72,7 @@ def test_wheel_that_is_not_the_locked_one(tmp_path: Path, wheel_index: Path) -> 
         with pytest.raises(ToolError) as caught:
             install(tmp_path / f"prefix{len(digest)}", replace(wheel, sha256=digest))
         assert "layer `some-layer`" in caught.value.message
-        assert "one" in caught.value.detail
+        assert "hash" in caught.value.detail.lower()
     assert not list(tmp_path.rglob("one.py"))
     assert not list(tmp_path.rglob("pylock*"))
 
@@ -107,7 +106,7 @@ def project(prefix: Path, wheel: Path) -> None:
     )
 
 
-def test_project(tmp_path: Path) -> None:
+def test_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = make_wheel(
         tmp_path / "a b",
         "app",
@@ -116,13 +115,8 @@ def test_project(tmp_path: Path) -> None:
         entry_points="[console_scripts]\nx = app:m\n",
     )
     cache = tmp_path / "cache"
-    os.environ["UV_CACHE_DIR"], before = str(cache), os.environ.get("UV_CACHE_DIR")
-    try:
-        project(tmp_path / "prefix", wheel)
-    finally:
-        del os.environ["UV_CACHE_DIR"]
-        if before is not None:
-            os.environ["UV_CACHE_DIR"] = before
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+    project(tmp_path / "prefix", wheel)
     assert (tmp_path / "prefix" / SITE / "app.py").is_file()
     assert (tmp_path / "prefix/bin/x").is_file()
     assert not list(cache.rglob("app*"))

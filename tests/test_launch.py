@@ -12,7 +12,7 @@ from hatch_venvstacks.launch import check_launch_module
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE = site_packages(MINOR)
@@ -22,9 +22,9 @@ def check(module: str, own: Iterable[str] = (), below: Iterable[str] = ()) -> bo
     """Whether what lies below was asked for."""
     asked = []
 
-    def others() -> list[str]:
+    def others() -> list[Callable[[str], bool]]:
         asked.append(True)
-        return [f"{SITE}/{path}" for path in below]
+        return [set(below).__contains__]
 
     members = tuple(Member(f"{SITE}/{path}", b"") for path in own)
     plans = [Plan(PlanKind.DISTRIBUTION, "d", "1", members), Plan(PlanKind.PROJECT, "p", "1", ())]
@@ -89,4 +89,4 @@ def test_files_outside_the_site_directory_do_not_count() -> None:
         PlanKind.DISTRIBUTION, "d", "1", (Member("lib/python2.7/site-packages/app.py", b""),)
     )
     with pytest.raises(BuildError):
-        check_launch_module("app", [plan], MINOR, Path(sys.executable), lambda: ["bin/app.py"])
+        check_launch_module("app", [plan], MINOR, Path(sys.executable), list)

@@ -153,6 +153,102 @@ def test_launching_a_module_of_a_layer_below(monorepo: Monorepo) -> None:
         assert bool(done.returncode) is bool(error)
 
 
+def test_the_own_project_of_a_layer_below(monorepo: Monorepo, tmp_path: Path) -> None:
+    make_wheel(monorepo.wheels, "dep", "1.0")
+    make_wheel(monorepo.wheels, "fast", "1.0")
+    make_wheel(monorepo.wheels, "mylib", "9.0", {"mylib/__init__.py": "not this one"})
+    make_wheel(monorepo.wheels, "plugin", "1.0", requires=["mylib<3"])
+    monorepo.runtime()
+    framework = monorepo.layer(
+        "frameworks/mylib",
+        base=[RUNTIME],
+        dependencies=["dep"],
+        project={"version": "2.0", "optional-dependencies": {"speed": ["fast"]}},
+        include_project=True,
+    )
+    write(framework, {"mylib/__init__.py": "", "mylib/__main__.py": "print('mine')\n"})
+    app = monorepo.layer(
+        "apps/a",
+        base=["frameworks/mylib"],
+        dependencies=["mylib[speed]>=2", "plugin"],
+        launch_module="mylib",
+    )
+    for folder in (RUNTIME, "frameworks/mylib", "apps/a"):
+        monorepo.build(folder)
+    assert [str(package.name) for package in lock_of(app).packages] == ["fast", "plugin"]
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    assert run([root / "a/bin/python", "-m", "mylib"], tmp_path).stdout == "mine\n"
+
+    text = (framework / "pyproject.toml").read_text("utf-8")
+    (framework / "pyproject.toml").write_text(text.replace('"2.0"', '"2.1"'), "utf-8")
+    done = monorepo.build("apps/a", check=False)
+    assert "the layer below now holds mylib 2.1, it was 2.0" in done.stderr
+    (framework / "pyproject.toml").write_text(text.replace('"2.0"', '"1.0"'), "utf-8")
+    done = monorepo.build("apps/a", "lock", check=False)
+    assert "it requires `mylib[speed]>=2`, but layer `mylib` holds mylib 1.0" in done.stderr
+
+
+def test_hooks_for_all_targets_and_for_this_one(monorepo: Monorepo) -> None:
+    hook = (
+        "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
+        "class Hook(BuildHookInterface):\n"
+        "    def initialize(self, version, data):\n"
+        "        data['force_include']['generated.py'] = 'share/generated.py'\n"
+    )
+    files = {"hatch_build.py": hook, "generated.py": "", "a/__init__.py": ""}
+    monorepo.runtime()
+    monorepo.build(RUNTIME, "lock")
+    for where, there in (("hooks", False), ("targets", True)):
+        app = monorepo.layer("apps/a", base=[RUNTIME])
+        write(app, files)
+        table = (
+            "[tool.hatch.build.hooks.custom]"
+            if where == "hooks"
+            else ("[tool.hatch.build.targets.venvlayer.hooks.custom]")
+        )
+        with (app / "pyproject.toml").open("a") as file:
+            file.write(f"{table}\n")
+        monorepo.build("apps/a", "export")
+        export = app / "dist/venvlayer/export/a"
+        assert (export / "share/generated.py").exists() is there
+
+
+def test_a_namespace_with_a_dependency(monorepo: Monorepo, tmp_path: Path) -> None:
+    make_wheel(monorepo.wheels, "first", "1.0", {"ns/__init__.py": "", "ns/first.py": ""})
+    monorepo.runtime()
+    app = monorepo.layer("apps/a", base=[RUNTIME], dependencies=["first"], include_project=True)
+    write(app, {"ns/__init__.py": "# nothing\n", "ns/second.py": ""})
+    with (app / "pyproject.toml").open("a") as file:
+        file.write("[tool.hatch.build.targets.wheel]\npackages = ['ns']\n")
+    monorepo.build(RUNTIME)
+    monorepo.build("apps/a")
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    run([root / "a/bin/python", "-c", "import ns.first, ns.second"], tmp_path)
+
+
+def test_export_runs_the_hooks_of_layers_below(monorepo: Monorepo, tmp_path: Path) -> None:
+    monorepo.runtime()
+    framework = monorepo.layer("frameworks/f", base=[RUNTIME])
+    hook = (
+        "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
+        "class Hook(BuildHookInterface):\n"
+        "    def initialize(self, version, data):\n"
+        "        data['force_include']['pyproject.toml'] = 'share/from-hook.toml'\n"
+    )
+    write(framework, {"hatch_build.py": hook})
+    with (framework / "pyproject.toml").open("a") as file:
+        file.write("[tool.hatch.build.targets.venvlayer.hooks.custom]\n")
+    app = monorepo.layer("apps/a", base=["frameworks/f"])
+    for folder in (RUNTIME, "frameworks/f", "apps/a"):
+        monorepo.build(folder)
+    monorepo.build("apps/a", "export")
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    export = app / "dist/venvlayer/export"
+    assert (export / "f/share/from-hook.toml").exists()
+    names = sorted(path.relative_to(export).as_posix() for path in export.rglob("*"))
+    assert names == sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+
+
 def test_an_extra_of_a_package_below(monorepo: Monorepo) -> None:
     make_wheel(
         monorepo.wheels, "req", "1.0", requires=["socks ; extra == 'socks'"], extras=["socks"]

@@ -372,6 +372,22 @@ def test_several_platforms(world: World) -> None:
         assert names == (["dep", "windows"] if platform == "win_amd64" else ["dep"])
 
 
+def test_what_lies_below_on_some_platforms(world: World) -> None:
+    world.wheel("sub", "1.0")
+    ((spec, lock),) = world.layer("base", "sub")
+    world.wheel("sub", "2.0")
+    here = replace(lock, inputs=replace(lock.inputs, platforms=("linux_x86_64",)))
+    world.platforms = ANY
+    lock = world.lock("sub", below=[(spec, here)])
+    (package,) = lock.pylock.packages
+    assert package.marker is not None
+    assert lock.inputs.below["linux_x86_64"] == {"sub": "1.0"}
+    assert lock.inputs.below["win_amd64"] == {"sub": ""}
+    for platform in ANY:
+        names = [wheel.name for wheel in select_wheels(lock, PLATFORMS[platform], MINOR)]
+        assert names == ([] if platform == "linux_x86_64" else ["sub"])
+
+
 def test_python_that_does_not_fit(world: World) -> None:
     world.wheel("dep", "2.0", requires_python=">=4")
     assert "dep" in refused(world, "dep").detail

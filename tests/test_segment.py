@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreters import MINORS, interpreter_or_skip
 
@@ -83,6 +83,7 @@ paths = st.lists(
 ).map("/".join)
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(paths, st.tuples(st.binary(max_size=1500), st.booleans()), max_size=6))
 def test_any_member_comes_back(files: dict[str, tuple[bytes, bool]]) -> None:
     members = [
@@ -202,6 +203,7 @@ def length(member: Member) -> int:
     return len(member.content)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 30), max_size=12), st.integers(1, 40))
 def test_cut(sizes: list[int], limit: int) -> None:
     whole = plan(*(Member(str(number), bytes(size)) for number, size in enumerate(sizes)))
@@ -226,6 +228,7 @@ def test_head_has_every_folder_once() -> None:
     assert found.kind is PlanKind.HEAD
 
 
+@settings(max_examples=40)
 @given(st.lists(paths, min_size=1, max_size=8, unique=True))
 def test_folders_come_before_what_is_in_them(files: list[str]) -> None:
     order = [member.path for member in head([plan(*(Member(path, b"") for path in files))]).members]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_venvstacks.errors import ConfigError, StackError
@@ -65,6 +65,7 @@ def graphs(draw: st.DrawFn) -> Bases:
     return bases
 
 
+@settings(max_examples=60)
 @given(graphs())
 def test_order_is_that_of_python_classes(bases: Bases) -> None:
     top = list(bases)[-1]
@@ -75,6 +76,7 @@ def test_order_is_that_of_python_classes(bases: Bases) -> None:
         assert names(bases, top) == expected
 
 
+@settings(max_examples=60)
 @given(graphs())
 def test_order_keeps_the_two_promises(bases: Bases) -> None:
     top = list(bases)[-1]

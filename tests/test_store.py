@@ -141,3 +141,58 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("HATCH_VENVLAYER_CACHE")
     assert default_root().name == "hatch-venvstacks"
     assert default_root().is_absolute()
+
+
+def test_a_workspace_lies_in_the_cache_and_goes(tmp_path: Path) -> None:
+    root = tmp_path / "deep" / "cache"
+    with Store(root).workspace() as work, Store(root).workspace() as other:
+        assert root in work.parents
+        assert other != work
+        assert list(work.iterdir()) == []
+        (work / "file").touch()
+    assert [path for path in root.rglob("*") if path.name != "work"] == []
+
+
+def test_a_workspace_goes_when_something_fails(tmp_path: Path) -> None:
+    def use(message: str) -> None:
+        with Store(tmp_path).workspace() as work:
+            (work / "folder").mkdir()
+            raise ZeroDivisionError(message)
+
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        use("on purpose")
+    assert [path for path in (tmp_path / "work").iterdir() if path.is_dir()] == []
+
+
+def test_a_workspace_without_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with Store(tmp_path / "file").workspace() as work:
+        assert work.is_dir()
+        assert tmp_path not in work.parents
+    assert not work.exists()
+
+
+def test_a_full_disk_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    def fill_up() -> None:
+        with Store(tmp_path).workspace():
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(BuildError, match="No space left on device") as caught:
+        fill_up()
+    assert "HATCH_VENVLAYER_CACHE" in caught.value.hint
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
+    source = (
+        "import os, sys; from pathlib import Path; from hatch_venvstacks.store import Store\n"
+        "with Store(Path(sys.argv[1])).workspace() as work:\n"
+        "    (work / 'large').touch(); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", source, str(tmp_path)], check=False)
+    assert done.returncode == 9
+    assert list(tmp_path.rglob("large"))
+    with Store(tmp_path).workspace() as alive:
+        (alive / "file").touch()
+        with Store(tmp_path).workspace():
+            assert list(tmp_path.rglob("large")) == []
+            assert (alive / "file").exists()

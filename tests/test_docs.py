@@ -1,0 +1,299 @@
+"""The documentation: every fenced snippet in README.md and below docs/ runs, or is validated.
+
+A page is followed from top to bottom, as a reader would, in a folder of its own:
+
+- A snippet with a title is a file: it is written under that name, relative to the page's folder.
+  Of JSON files the content is compared with the one that the tutorial's build gave.
+- In ``console`` snippets, lines that begin with ``$ `` are run, all of a page in one session: the
+  current folder and exported variables last. Each must succeed. The lines between are what it
+  prints, and are compared. A line ``...`` stands for any lines, ``...`` within one for any text.
+- ``toml`` is parsed; a layer's table must be valid, a lock must be what would be written.
+  ``json`` must fit one of the schemas. ``python`` is compiled, and run where it has no title.
+  ``text`` is for pictures of folders and the like, and no other language may stand there.
+
+Pages are written for CPython 3.11 on ``linux_x86_64``: both are replaced by those at hand. Numbers
+with a dot (versions) stand for any such number. What Hatch says of its environments is passed over.
+
+HTML comments say what else matters; those of a snippet stand in the line before it:
+
+- ``<!-- test: start: tutorial -->``: the page begins in the folder where the tutorial ended.
+- ``<!-- test: exit N -->``: the snippet's last command fails with exit code N.
+- ``<!-- test: skip: REASON -->``: the snippet is not run. There are few, and they are counted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from docs_pages import PAGES, ROOT, Page, Snippet, read_page
+from docs_terminal import VERSION_PATTERN, open_terminal, pattern_of
+from filelock import FileLock
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
+from jsonschema import Draft202012Validator, ValidationError
+from referencing import Registry, Resource
+
+from hatch_venvstacks import context, runtime, store, uv
+from hatch_venvstacks.config import parse_layer
+from hatch_venvstacks.lock_file import dump_lock, read_lock
+from hatch_venvstacks.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.project import TARGET, layer_table, project_facts
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from front_end import FrontEnds
+
+TUTORIAL = "docs/tutorial/first-stack.md"
+# The two commands of the first snippet in README.md, which are for a fresh machine: one of them
+# runs these tests, the other one has a test of its own.
+FRESH_MACHINE = ["pip install hatch && hatch run demo", "hatch test"]
+SKIPPED = {
+    TUTORIAL: 2,
+    "docs/how-to/private-index.md": 2,
+    "docs/how-to/runtime-source.md": 2,
+}
+TYPES = "integer|string|array|object|object or null"
+LANGUAGES = ("console", "json", "python", "text", "toml")
+VERSION = re.compile(VERSION_PATTERN)
+SCHEMAS = {
+    name: json.loads((ROOT / f"docs/schemas/{name}.schema.json").read_text("utf-8"))
+    for name in ("layer", "archive")
+}
+REGISTRY: Registry[Any] = Registry().with_resources(
+    (schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values()
+)
+
+runs_pages = pytest.mark.skipif(
+    sys.platform != "linux" or not all(map(shutil.which, ("bash", "tar", "zstd"))),
+    reason="the pages are for Linux with bash, tar and zstd",
+)
+
+
+@pytest.fixture(scope="session")
+def tutorial(front_ends: FrontEnds, shared_folder: Path) -> Path:
+    """The folder of somebody who has followed the tutorial; it must not be changed."""
+    folder = shared_folder / "tutorial"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "stack").mkdir(parents=True)
+            terminal = open_terminal(folder / "stack", front_ends, folder / "programs")
+            terminal.follow(read_page(ROOT / TUTORIAL))
+            (folder / "done").touch()
+    return folder / "stack"
+
+
+@runs_pages
+def test_tutorial(tutorial: Path) -> None:
+    assert (tutorial / "moved here/greet/bin/greet").is_file()
+    assert not (tutorial / "unpacked").exists()
+
+
+@runs_pages
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.is_run and page.name != TUTORIAL], ids=str
+)
+def test_page(
+    page: Page, front_ends: FrontEnds, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    root = tmp_path / "page"
+    if page.starts_at_tutorial:
+        ignored = shutil.ignore_patterns("moved here")
+        shutil.copytree(request.getfixturevalue("tutorial"), root, symlinks=True, ignore=ignored)
+    else:
+        root.mkdir()
+    open_terminal(root, front_ends, tmp_path / "programs").follow(page)
+
+
+@pytest.mark.parametrize(
+    ("expected", "said", "fits"),
+    [
+        ("adds attrs 25.3.0\n", "adds attrs 26.10\n", True),
+        ("adds attrs 25.3.0\n", "adds rich 25.3.0\n", False),
+        ("4 wheels\n", "5 wheels\n", False),
+        (".../lock (x)\n", "/a/b/lock (x)\n", True),
+        ("a\n...\nc\n", "a\nb\nb\nc\n", True),
+        ("a\n...\n", "a\n", True),
+        ("a\n...\nc\n", "a\nb\n", False),
+        ("a\n", "a\nb\n", False),
+        ("", "a\n", False),
+    ],
+)
+def test_what_a_command_prints_is_compared(expected: str, said: str, fits: bool) -> None:
+    assert (re.fullmatch(pattern_of(expected), said) is not None) is fits
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_snippets_are_valid(page: Page, tmp_path: Path) -> None:
+    for snippet in page.snippets:
+        assert snippet.language in LANGUAGES, snippet
+        if snippet.language == "toml":
+            check_toml(snippet.text, tmp_path)
+        elif snippet.language == "python":
+            compile(snippet.text, str(snippet), "exec")
+        elif snippet.language == "json":
+            value = json.loads(snippet.text)
+            validate("archive" if "archive" in value else "layer", value)
+        elif snippet.language == "console" and snippet.text.splitlines() != FRESH_MACHINE:
+            assert snippet.text.startswith("$ "), f"{snippet} does not begin with a command"
+
+
+def check_toml(text: str, folder: Path) -> None:
+    raw = tomllib.loads(text)
+    if "lock-version" in raw:
+        path = folder / "pylock.venvlayer.toml"
+        path.write_text(text, "utf-8")
+        assert dump_lock(read_lock(path)) == text
+    elif TARGET in raw.get("tool", {}).get("hatch", {}).get("build", {}).get("targets", {}):
+        raw = {"project": {"name": "demo", "version": "1"}, **raw}
+        metadata = ProjectMetadata("/stack/demo", PluginManager(), raw)
+        facts = project_facts(metadata)
+        spec = parse_layer(layer_table(metadata), root=Path("/stack/demo"), project=facts)
+        assert spec.project_name == raw["project"]["name"]
+
+
+def validate(schema: str, value: Any) -> None:
+    Draft202012Validator(SCHEMAS[schema], registry=REGISTRY).validate(value)
+
+
+def test_skipped_snippets_are_few() -> None:
+    skipped = {page.name: [s.skipped for s in page.snippets if s.skipped] for page in PAGES}
+    assert {name: len(reasons) for name, reasons in skipped.items() if reasons} == SKIPPED
+
+
+def test_readme_begins_with_what_a_fresh_machine_needs() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    first = text.partition("```console\n")[2].partition("```\n")[0]
+    assert first.splitlines() == FRESH_MACHINE
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_schema_is_strict(schema: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[schema])
+    for name, part in objects(SCHEMAS[schema]):
+        assert part["additionalProperties"] is False, name
+        optional = set(part["properties"]) - set(part["required"])
+        assert optional <= {"name", "version"}, name
+
+
+def objects(schema: Any) -> Iterator[tuple[str, Any]]:
+    for name, part in fields(schema):
+        inner = part.get("items", part)
+        if "properties" in inner and "type" in inner:
+            yield name, inner
+
+
+def fields(schema: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All fields that a schema has, as ``base_layers[].name``."""
+    yield prefix, schema
+    inner = schema.get("items", {})
+    for name, part in {**schema.get("properties", {}), **inner.get("properties", {})}.items():
+        dots = f"{prefix}[]." if inner else f"{prefix}."
+        yield from fields(part, f"{dots}{name}".lstrip("."))
+
+
+@pytest.mark.parametrize(
+    ("schema", "heading"), [("layer", "layer.json"), ("archive", "The metadata of an archive")]
+)
+def test_every_field_is_described(schema: str, heading: str) -> None:
+    page = (ROOT / "docs/reference/layer-json.md").read_text("utf-8")
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    described = dict(re.findall(rf"^\| `([^`]+)` \| ({TYPES}) \|", section, re.MULTILINE))
+    known = {}
+    for name, part in fields(SCHEMAS[schema]):
+        types = part.get("type", "string")  # those by reference are strings
+        known[name] = types if isinstance(types, str) else " or ".join(types)
+    assert described == {name: types for name, types in known.items() if name}
+
+
+@runs_pages
+def test_built_layers_fit_the_schemas(tutorial: Path) -> None:
+    described = list(tutorial.glob("moved here/*/share/venvlayer/layer.json"))
+    published = list(tutorial.glob("*/*/dist/venvlayer/*.json"))
+    assert len(described) == len(published) == 3
+    for path in described:
+        validate("layer", json.loads(path.read_text("utf-8")))
+    for path in published:
+        validate("archive", json.loads(path.read_text("utf-8")))
+
+
+@runs_pages
+def test_unknown_fields_are_refused(tutorial: Path) -> None:
+    (path,) = tutorial.glob("apps/greet/dist/venvlayer/*.json")
+    value = json.loads(path.read_text("utf-8"))
+    value["layer"]["launch"]["arguments"] = []
+    with pytest.raises(ValidationError, match="arguments"):
+        validate("archive", value)
+
+
+@runs_pages
+@pytest.mark.parametrize(
+    "snippet", [s for p in PAGES for s in p.snippets if s.language == "json" and s.title], ids=str
+)
+def test_json_is_what_the_tutorial_gives(snippet: Snippet, tutorial: Path) -> None:
+    here = host_platform().name
+    path = tutorial / snippet.title.replace("linux_x86_64", here)
+    shown = json.loads(snippet.text.replace("linux_x86_64", here))
+    assert general(shown) == general(json.loads(path.read_text("utf-8")))
+
+
+def general(value: Any) -> Any:
+    """``value`` without what differs from build to build: numbers, versions, hashes."""
+    if isinstance(value, dict):
+        return {key: general(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [general(inner) for inner in value]
+    if isinstance(value, str):
+        return re.sub(r"[0-9a-f]{64}", "HASH", VERSION.sub("VERSION", value))
+    return type(value)
+
+
+def test_environment_variables() -> None:
+    page = (ROOT / "docs/reference/environment.md").read_text("utf-8")
+    ours, passed = (
+        set(
+            re.findall(r"`([A-Z_]+\*?)`", "".join(re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)))
+        )
+        for part in page.split("\n## Passed on to uv\n")[:2]
+    )
+    assert ours == {
+        store.CACHE_VARIABLE,
+        context.LOCKED,
+        context.SOURCE_DATE_EPOCH,
+        runtime._MIRROR,
+    }
+    # `UV_INDEX(_\w+)?` is `UV_INDEX` and `UV_INDEX_*` there.
+    names = re.sub(r"\s", "", uv._UV.pattern).removeprefix("UV_(").removesuffix(")").split("|")
+    text = " ".join(f"UV_{name}" for name in names)
+    text = re.sub(r"(\w+)\(_\\w\+\)\?", r"\1 \1_*", text).replace(r"\w+", "*")
+    assert {name for name in passed if name.startswith("UV_")} == set(text.split())
+
+
+def test_platforms_are_listed() -> None:
+    page = (ROOT / "docs/reference/platforms.md").read_text("utf-8")
+    assert all(f"`{name}`" in page for name in PLATFORMS)
+    assert SCHEMAS["layer"]["properties"]["platform"]["enum"] == list(PLATFORMS)
+
+
+def test_navigation_and_links() -> None:
+    docs = ROOT / "docs"
+    navigation = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    assert sorted(navigation) == sorted(
+        path.relative_to(docs).as_posix() for path in docs.rglob("*.md")
+    )
+    for page in PAGES:
+        path = ROOT / page.name
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text("utf-8")):
+            assert (path.parent / link).exists(), f"{page.name}: {link}"
