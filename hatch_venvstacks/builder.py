@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
     from hatch_venvstacks.context import Context
+    from hatch_venvstacks.platforms import TargetPlatform
 
 SUBFOLDER = "venvlayer"
 VERSIONS = ("archive", "lock", "export")
@@ -131,7 +132,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             return HatchProject(sibling)
 
         return Context(
-            platform=host_platform(),
+            platform=_buildable(host_platform()),
             store=Store(default_root()),
             reporter=_AppReporter(self.app),
             read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,
@@ -194,6 +195,14 @@ class _Hook:
                     f"The build hook `{self._name}` has failed",
                     detail=f"  {words(error)}",
                 ) from error
+
+
+def _buildable(platform: TargetPlatform) -> TargetPlatform:
+    if platform.sys_platform == "win32":
+        raise VenvLayerError(
+            "Layers for Windows are not built yet", hint="Build them on Linux, or on macOS"
+        )
+    return platform
 
 
 def _layer_of(metadata: Path) -> str:

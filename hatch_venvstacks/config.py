@@ -152,6 +152,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         base_layers=_base_layers(options, kind, root),
         runtime=read_runtime(options) if kind is LayerKind.RUNTIME else None,
         requirements=read_requirements(options, project),
+        requires_python=project.requires_python,
         include_project=options.boolean("include-project"),
         launch_module=_launch_module(options),
         support_modules=_support_modules(options),

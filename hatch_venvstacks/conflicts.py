@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.errors import LockError, ToolError
+from hatch_venvstacks.lock import OVER
 from hatch_venvstacks.platforms import PLATFORMS, marker_environment
 
 if TYPE_CHECKING:
@@ -69,8 +70,14 @@ def held_below(
 
 
 def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
-    """Normalized name -> version of what is ``held``."""
-    return {name: one.version for name, one in held.items()}
+    """Normalized name -> version of what is ``held``, as locks record it.
+
+    Where layers differ it is the version of the first, ``over`` those of the others.
+    """
+    return {
+        name: OVER.join((one.version, *(version for version, _ in one.shadowed)))
+        for name, one in held.items()
+    }
 
 
 def explain(

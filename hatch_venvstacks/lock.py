@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hatch_venvstacks.platforms import TargetPlatform
 
 TOOL = "hatch-venvstacks"
+# Between the version that is imported and those of further layers that it hides.
+OVER = " over "
 LOCK_COMMAND = "hatch build -t venvlayer:lock"
 
 
@@ -33,8 +35,9 @@ class LockInputs:
     """What a lock was computed from: its ``[tool.hatch-venvstacks]`` table.
 
     ``below`` maps a target platform to the names of this layer's full resolution, each with the
-    version that a layer below holds; the empty string where none does. ``runtime`` is set in the
-    locks of runtime layers only.
+    version that a layer below holds; the empty string where none does, and this layer adds it.
+    Names on which the layers below differ are there in any case, as ``2.0 over 1.0``. ``runtime``
+    is set in the locks of runtime layers only.
     """
 
     platforms: tuple[str, ...]
@@ -74,7 +77,7 @@ def staleness(lock: Lock, spec: LayerSpec, provided: Mapping[str, Mapping[str, s
     """What has changed since ``lock`` was computed, a line each; nothing where it still fits.
 
     ``provided`` maps the target platforms that are built for to what the layers below hold there:
-    normalized name -> version.
+    normalized name -> version, as :attr:`LockInputs.below` has it.
     """
     inputs = lock.inputs
     lines = [f"requirement added: {name}" for name in _missing(spec, inputs.requirements)]
@@ -87,7 +90,9 @@ def staleness(lock: Lock, spec: LayerSpec, provided: Mapping[str, Mapping[str, s
     for platform, names in provided.items():
         if platform not in inputs.platforms:
             lines.append(f"platform added: {platform}")
-        for name, before in inputs.below.get(platform, {}).items():
+        known = inputs.below.get(platform, {})
+        disputed = {name: "" for name, now in names.items() if OVER in now and name not in known}
+        for name, before in {**known, **disputed}.items():
             now = names.get(name, "")
             if now != before:
                 lines.append(_below_change(name, before, now))

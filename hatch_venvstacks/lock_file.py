@@ -25,7 +25,7 @@ else:  # pragma: no cover (python < 3.11)
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 FORMAT = 1
 # A wheel's keys in the order in which people look for them.
@@ -57,7 +57,23 @@ def read_lock(path: Path) -> Lock:
         raise LockError(
             f"The lock was not made by {TOOL}, or by another version of it: {path}", hint=mend
         ) from error
-    return Lock(path, pylock, inputs)
+    lock = Lock(path, pylock, inputs)
+    faults = list(_faults(lock))
+    if faults:
+        raise LockError(f"The lock is damaged: {path}: {'; '.join(faults)}", hint=mend)
+    return lock
+
+
+def _faults(lock: Lock) -> Iterator[str]:
+    """What an edit or a merge by hand has broken, though the file is valid."""
+    for package in lock.pylock.packages:
+        if package.version is None:
+            yield f"it has no version of `{package.name}`"
+        if not all("sha256" in wheel.hashes for wheel in package.wheels or ()):
+            yield f"it has no SHA-256 of a wheel of `{package.name}`"
+    held = {str(package.name) for package in lock.pylock.packages}
+    needed = {name for names in lock.inputs.below.values() for name in names if not names[name]}
+    yield from (f"it lacks `{name}`, which it says is needed" for name in sorted(needed - held))
 
 
 def write_lock(lock: Lock) -> None:
@@ -135,8 +151,9 @@ def _inputs_table(inputs: LockInputs) -> Any:
                 platform: {"url": archive.url, "sha256": archive.sha256}
                 for platform, archive in archives
             }
-    if any(inputs.below.values()):
-        table["below"] = {platform: dict(names) for platform, names in inputs.below.items()}
+    below = {platform: dict(names) for platform, names in inputs.below.items() if names}
+    if below:
+        table["below"] = below
     return table
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.conflicts import HeldProject, held_below, held_versions
@@ -15,6 +17,7 @@ from hatch_venvstacks.lock import Lock, command_in, python_changes, staleness
 from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.runtime import interpreter, lock_runtime
+from hatch_venvstacks.spec import RuntimeOrigin
 from hatch_venvstacks.stack import Stack, build_stack
 
 if TYPE_CHECKING:
@@ -53,11 +56,12 @@ def ensure_lock(spec: LayerSpec, context: Context) -> LockedLayer:
     below = _locks_below(stack, context)
     if spec.lock_file.exists():
         lock = read_lock(spec.lock_file)
-        _refuse_stale(spec, _changes(lock, stack, below, context), lock)
+        _refuse_stale(spec, _changes(lock, stack, below, context), lock, context)
     else:
         context.reporter.info(f"`{spec.name}` has no lock yet")
         lock = _write_new_lock(stack, below, None, context)
     runtime = _runtime_of([(spec, lock), *below])
+    _check_python(spec, runtime)
     return LockedLayer(stack, lock, runtime, _layer_python(runtime, stack, context))
 
 
@@ -69,10 +73,15 @@ def update_lock(spec: LayerSpec, context: Context) -> Path:
     stack = build_stack(spec, context.read)
     below = _locks_below(stack, context)
     previous = read_lock(spec.lock_file) if spec.lock_file.exists() else None
-    changes = _changes(previous, stack, below, context) if previous is not None else []
-    if previous is not None and not changes:
+    if previous is None:
+        _write_new_lock(stack, below, None, context)
+        return spec.lock_file
+    changes = _changes(previous, stack, below, context) + _host_changes(spec, previous)
+    if not changes:
         context.reporter.info(f"The lock of `{spec.name}` is up to date")
         return spec.lock_file
+    if context.locked:
+        _refuse_stale(spec, changes, previous, context)
     for change in changes:
         context.reporter.info(f"  - {change}")
     _write_new_lock(stack, below, previous, context)
@@ -97,7 +106,7 @@ def _locks_below(stack: Stack, context: Context) -> list[tuple[LayerSpec, Lock]]
         sub = build_stack(layer, context.read)
         lock = read_lock(layer.lock_file)
         below = [(other, locks[other.name]) for other in sub.below]
-        _refuse_stale(layer, _changes(lock, sub, below, context), lock)
+        _refuse_stale(layer, _changes(lock, sub, below, context), lock, context)
         locks[layer.name] = lock
     return [(layer, locks[layer.name]) for layer in stack.below]
 
@@ -128,12 +137,23 @@ def _projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[H
     ]
 
 
-def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock) -> None:
+def _host_changes(spec: LayerSpec, lock: Lock) -> list[str]:
+    """Whether another Python runs the build than the one that a host runtime was locked for."""
+    if lock.inputs.runtime is None or spec.runtime is None:
+        return []
+    locked, running = lock.inputs.runtime, f"{sys.version_info.major}.{sys.version_info.minor}"
+    if spec.runtime.origin is not RuntimeOrigin.HOST or locked.minor == running:
+        return []
+    return [f"CPython {running} runs the build, the lock is for {locked.minor}"]
+
+
+def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, context: Context) -> None:
     if changes:
+        forbidden = f" ({LOCKED} forbids it here)" if context.locked else ""
         raise StaleLockError(
             f"The lock of layer `{spec.name}` is stale: {lock.path}",
             detail="\n".join(f"  - {change}" for change in changes),
-            hint=f"Lock it again: {command_in(spec.root)}",
+            hint=f"Lock it again: {command_in(spec.root)}{forbidden}",
         )
 
 
@@ -156,8 +176,8 @@ def _write_new_lock(
     spec = stack.top
     if context.locked:
         raise LockError(
-            f"The lock of `{spec.name}` is missing or stale, and {LOCKED} forbids to"
-            f" write it: {spec.lock_file}",
+            f"The lock of `{spec.name}` is missing, and {LOCKED} forbids to write it: "
+            f"{spec.lock_file}",
             hint=f"Unset it, or make the lock elsewhere: {command_in(spec.root)}",
         )
     context.reporter.info(f"Locking `{spec.name}` for {context.platform.name}")
@@ -173,13 +193,32 @@ def _write_new_lock(
         )
     else:
         runtime = _runtime_of(below)
+    _check_python(spec, runtime)
     with context.store.workspace() as work:
         python = _layer_python(runtime, stack, context)
         ground = Ground(runtime, platforms, python, work)
         projects = _projects_below(stack, None, context)
         lock = resolve(spec, below, ground, projects=projects, previous=previous)
-    if previous is None or dump_lock(previous) != dump_lock(lock):
-        write_lock(lock)
+    if previous is not None and dump_lock(previous) == dump_lock(lock):
+        return lock
+    write_lock(lock)
     added = ", ".join(f"{name} {version}" for name, version in lock.versions().items())
     context.reporter.info(f"Wrote {lock.path.name}: this layer adds {added or 'no distribution'}")
     return lock
+
+
+def _check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
+    """Compare the project's ``requires-python`` with the runtime."""
+    # Of a host's CPython the lock holds the minor release: any of its patch releases will do.
+    patches = (
+        [runtime.version]
+        if runtime.version != runtime.minor
+        else (f"{runtime.minor}.{patch}" for patch in range(100))
+    )
+    wanted = SpecifierSet(spec.requires_python)
+    if not any(wanted.contains(version) for version in patches):
+        raise LockError(
+            f"`project.requires-python` of layer `{spec.name}` is `{spec.requires_python}`, but"
+            f" its runtime is CPython {runtime.version}",
+            hint="Change the one or the other",
+        )

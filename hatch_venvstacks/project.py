@@ -117,6 +117,7 @@ def project_facts(metadata: ProjectMetadata[Any]) -> ProjectFacts:
             ).items()
         },
         dependency_groups=dependency_groups,
+        requires_python=str(_hatchling(invalid, lambda: core.requires_python)),
     )
 
 

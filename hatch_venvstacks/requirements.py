@@ -20,13 +20,15 @@ class ProjectFacts:
     """What a layer's table may refer to in the rest of its project.
 
     ``name`` is as the project writes it; ``dependencies`` and ``optional_dependencies`` hold
-    :pep:`508` strings; ``dependency_groups`` is the raw table of :pep:`735`.
+    :pep:`508` strings; ``dependency_groups`` is the raw table of :pep:`735`; ``requires_python`` is
+    empty where the project says nothing.
     """
 
     name: str
     dependencies: tuple[str, ...] = ()
     optional_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dependency_groups: Mapping[str, Any] = field(default_factory=dict)
+    requires_python: str = ""
 
     @property
     def normalized_name(self) -> str:

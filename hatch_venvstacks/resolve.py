@@ -247,15 +247,16 @@ def _lock(
     inputs = LockInputs(
         platforms=tuple(platform.name for platform in platforms),
         requirements=spec.requirements,
-        below={
-            name: {key: held_versions(held[name]).get(key, "") for key in sorted(keys)}
-            for name, keys in needed.items()
-        }
-        if spec.base_layers
-        else {},
+        below={name: _recorded(keys, held[name]) for name, keys in needed.items()},
         runtime=runtime if spec.runtime is not None else None,
     )
     return Lock(spec.lock_file, pylock, inputs)
+
+
+def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:
+    versions = held_versions(held)
+    disputed = {name for name, one in held.items() if one.shadowed}
+    return {name: versions.get(name, "") for name in sorted(names | disputed)}
 
 
 def _exported(spec: LayerSpec, export: Mapping[str, Any]) -> Sequence[Package]:

@@ -30,7 +30,7 @@ CHANGE_PYTHON = (
 )
 OTHER_PYTHON = (
     'Use `python-source = "python-build-standalone"`, or build with a CPython that has a folder of'
-    f" its own, such as those of uv, pyenv or python.org. {CHANGE_PYTHON}"
+    f" its own, such as those of uv or pyenv. {CHANGE_PYTHON}"
 )
 # What python-build-standalone compiles in: it names no folder of the machine that it runs on.
 NEUTRAL_PREFIX = "/install"

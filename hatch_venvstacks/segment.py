@@ -9,6 +9,7 @@ frames (:rfc:`8878`, section 3), and a tar file has no index.
 from __future__ import annotations
 
 import hashlib
+import stat
 import tarfile
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -175,14 +176,20 @@ def read(member: Member) -> Iterator[bytes]:
 def member_of(path: str, file: Path, *, link: str = "") -> Member:
     """The member for ``file``, or for a symlink where ``link`` is given.
 
-    :raises BuildError: where the file cannot be looked at.
+    :raises BuildError: where the file cannot be looked at, or is a pipe, a socket or a device.
     """
     if link:
         return Member(path, link=link)
     try:
-        return Member(path, file, executable=bool(file.stat().st_mode & 0o100))
+        mode = file.stat().st_mode
     except OSError as error:
         raise BuildError(f"A file cannot be read: {file}: {error}") from error
+    if not stat.S_ISREG(mode):
+        raise BuildError(
+            f"This is neither a file nor a folder, and cannot be packed: {file}",
+            hint="Exclude it with the option `exclude`, or remove it",
+        )
+    return Member(path, file, executable=bool(mode & 0o100))
 
 
 def check_paths(plans: Sequence[Plan]) -> None:
@@ -205,9 +212,11 @@ def check_paths(plans: Sequence[Plan]) -> None:
 
 
 def _claimed_twice(first: Plan, second: Plan, path: str) -> BuildError:
+    hint = "Leave one of them out of the layer, or rename the file"
+    if PlanKind.PROJECT in (first.kind, second.kind):
+        hint += "; name a module that the project's wheel has by its dotted name, not as a path"
     return BuildError(
-        f"{_owner(first)} and {_owner(second)} both claim the path `{path}`",
-        hint="Leave one of them out of the layer, or rename the file",
+        f"{_owner(first)} and {_owner(second)} both claim the path `{path}`", hint=hint
     )
 
 

@@ -85,7 +85,8 @@ class LayerSpec:
     ``root`` is the project's folder, ``base_layers`` are the base layers' folders in priority order
     (absolute, as ``base-layers`` names them), ``requirements`` are the :pep:`508` strings that the
     layer adds (features and dependency groups merged in), ``lock_file`` is absolute.
-    ``include_project`` is ``None`` where the option is left out.
+    ``requires_python`` is the project's, empty where it says nothing; ``include_project`` is
+    ``None`` where the option is left out.
     """
 
     root: Path
@@ -95,6 +96,7 @@ class LayerSpec:
     base_layers: tuple[Path, ...] = ()
     runtime: RuntimeRequest | None = None
     requirements: tuple[str, ...] = ()
+    requires_python: str = ""
     include_project: bool | None = None
     launch_module: str | None = None
     support_modules: tuple[str, ...] = ()

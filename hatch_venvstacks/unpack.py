@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
+from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EROFS
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
@@ -56,6 +57,10 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         zlib.error,
         zstandard.ZstdError,
         EOFError,
+        UnicodeError,
+        # What zipfile raises for encrypted members and for compression that it does not know.
+        RuntimeError,
+        NotImplementedError,
     )
     try:
         with archive.open("rb") as file:
@@ -65,6 +70,11 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
             f"The archive `{name}` cannot be unpacked: {error}",
             hint="It is to be a `.tar.gz`, `.tar.zst`, `.tar.xz` or `.zip` file",
         ) from error
+    except OSError as error:
+        # A full or read-only disk is not the archive's fault, as a name is that is too long.
+        if error.errno in (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO):
+            raise
+        raise RuntimeSourceError(f"The archive `{name}` cannot be unpacked: {error}") from error
     except _RefusedError as error:
         raise RuntimeSourceError(
             f"The archive `{name}` is refused: {error}",

@@ -209,7 +209,9 @@ CASES = [
         broken_lock('lock-version = "1.0"\ncreated-by = "x"\npackages = []\n'),
         ("not made by hatch-venvstacks",),
     ),
-    Case("locked", app(), ("HATCH_VENVLAYER_LOCKED",), env={"HATCH_VENVLAYER_LOCKED": "1"}),
+    Case(
+        "locked", app(), ("missing", "HATCH_VENVLAYER_LOCKED"), env={"HATCH_VENVLAYER_LOCKED": "1"}
+    ),
     Case("switch", app(), ("VENVLAYER_LOCKED", "maybe"), env={"HATCH_VENVLAYER_LOCKED": "maybe"}),
     Case("epoch", app(), ("SOURCE_DATE_EPOCH", "soon"), env={"SOURCE_DATE_EPOCH": "soon"}),
     Case(
@@ -233,6 +235,11 @@ CASES = [
     Case("launch module", app(launch_module="nothing.here"), ("nothing.here", "launch-module")),
     Case("launch path", app(launch_module="./nothing"), ("./nothing", "does not exist")),
     Case("wheel build", failing_wheel, ("wheel", "`app`", "the compiler is missing")),
+    Case(
+        "another Python",
+        app(project={"requires-python": ">=3.99"}),
+        ("`>=3.99`", "its runtime is CPython 3."),
+    ),
     Case("hook", failing_hook, ("build hook `custom`", "the compiler is missing")),
     Case("readme", app(project={"readme": "NOPE.md"}), ("not valid", "NOPE.md")),
     Case("version", app(project={"version": "vl-one"}), ("not valid", "Invalid version")),

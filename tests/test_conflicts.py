@@ -47,13 +47,13 @@ def test_first_in_import_order_counts() -> None:
         "x": Held("x", "1", "a", (("2", "b"), ("3", "d"))),
         "y": Held("y", "1", "b"),
     }
-    assert held_versions(held) == {"x": "1", "y": "1"}
+    assert held_versions(held) == {"x": "1 over 2 over 3", "y": "1"}
 
 
 def test_layers_for_other_platforms_hold_nothing() -> None:
     layers = [below("a", (WINDOWS,), x="1"), below("b", (LINUX, WINDOWS), x="2")]
     assert held_versions(held_below(layers, LINUX)) == {"x": "2"}
-    assert held_versions(held_below(layers, WINDOWS)) == {"x": "1"}
+    assert held_versions(held_below(layers, WINDOWS)) == {"x": "1 over 2"}
     assert held_below(layers, "macosx_arm64") == {}
 
 

@@ -249,6 +249,46 @@ def test_export_runs_the_hooks_of_layers_below(monorepo: Monorepo, tmp_path: Pat
     assert names == sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
 
 
+def test_layers_below_that_start_to_differ(monorepo: Monorepo) -> None:
+    for version in ("1.0", "2.0"):
+        make_wheel(monorepo.wheels, "vl-click", version)
+    monorepo.runtime()
+    monorepo.layer("frameworks/l", base=[RUNTIME], dependencies=["vl-click==2.0"])
+    monorepo.layer("frameworks/r", base=[RUNTIME], dependencies=["vl-click>=2"])
+    monorepo.layer("apps/a", base=["frameworks/l", "frameworks/r"])
+    for folder in (RUNTIME, "frameworks/l", "frameworks/r", "apps/a"):
+        monorepo.build(folder, "lock")
+    monorepo.layer("frameworks/l", base=[RUNTIME], dependencies=["vl-click==1.0"])
+    monorepo.build("frameworks/l", "lock")
+    done = monorepo.build("apps/a", check=False)
+    assert "a layer below now holds vl-click 1.0 over 2.0" in done.stderr
+    done = monorepo.build("apps/a", "lock", check=False)
+    assert "hold different versions of `vl-click`: `l` holds 1.0, `r` holds 2.0" in done.stderr
+    monorepo.layer("frameworks/r", base=[RUNTIME], dependencies=["vl-click"])
+    monorepo.build("frameworks/r", "lock")
+    monorepo.build("apps/a", "lock")
+    monorepo.build("apps/a")
+
+
+def test_a_damaged_lock(monorepo: Monorepo) -> None:
+    make_wheel(monorepo.wheels, "vl-one", "1.0")
+    folder = monorepo.runtime(dependencies=["vl-one"])
+    monorepo.build(RUNTIME, "lock")
+    lock = folder / "pylock.venvlayer.toml"
+    text = lock.read_text("utf-8")
+    packages = text[text.index("[[packages]]") : text.index("[tool.")]
+    for damaged, words in (
+        (text.replace(packages, "packages = []\n"), "lacks `vl-one`, which it says is needed"),
+        (text.replace('version = "1.0"\nwheels', "wheels"), "no version of `vl-one`"),
+        (text.replace("sha256 =", "sha512 ="), "no SHA-256 of a wheel of `vl-one`"),
+    ):
+        assert damaged != text
+        lock.write_text(damaged, "utf-8")
+        done = monorepo.build(RUNTIME, check=False)
+        assert f"The lock is damaged: {lock}: it " in done.stderr
+        assert words in done.stderr
+
+
 def test_an_extra_of_a_package_below(monorepo: Monorepo) -> None:
     make_wheel(
         monorepo.wheels, "req", "1.0", requires=["socks ; extra == 'socks'"], extras=["socks"]

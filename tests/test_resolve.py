@@ -87,7 +87,7 @@ def refused(world: World, *requirements: str, below: Below | None = None) -> Loc
 def test_nothing_to_resolve(world: World) -> None:
     lock = world.lock()
     assert lock.versions() == {}
-    assert lock.inputs.below == {}
+    assert lock.inputs.below == {"linux_x86_64": {}}
     assert not (world.root / "work 1").exists()
 
 
@@ -257,7 +257,7 @@ def two_bases(world: World) -> Below:
 def test_two_versions_below_of_which_the_first_does(world: World, two_bases: Below) -> None:
     lock = world.lock("sub", below=two_bases)
     assert lock.versions() == {}
-    assert lock.inputs.below[HERE.name] == {"sub": "1.0"}
+    assert lock.inputs.below[HERE.name] == {"sub": "1.0 over 2.0"}
 
 
 def test_two_versions_below_of_which_the_first_does_not(world: World, two_bases: Below) -> None:
