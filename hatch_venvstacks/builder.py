@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +64,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
     ) -> Generator[str, None, None]:
         """Build as every target does, once the table and the output folder are known to be good."""
         with _Lines(self.app):
+            _check_encoding()
             layer_table(self.metadata)
             _ = self.config.spec
             check_metadata(self.metadata)
@@ -85,13 +87,17 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
+        from hatch_venvstacks.pipeline import EXPORTING, PACKING, remove_partial
+
         folder = Path(directory, SUBFOLDER)
         if "archive" in versions:
+            remove_partial(folder, PACKING)
             for metadata in folder.glob("*.tar.zst.json"):
                 if _layer_of(metadata) == self.config.spec.name:
                     metadata.with_suffix("").unlink(missing_ok=True)
                     metadata.unlink()
         if "export" in versions:
+            remove_partial(folder, EXPORTING)
             shutil.rmtree(folder / "export", ignore_errors=True)
 
     def build_archive(self, directory: str, **_: Any) -> str:
@@ -195,6 +201,16 @@ class _Hook:
                     f"The build hook `{self._name}` has failed",
                     detail=f"  {words(error)}",
                 ) from error
+
+
+def _check_encoding(encoding: str = "") -> None:
+    # Names of files would be packed as other bytes, or not at all.
+    encoding = encoding or sys.getfilesystemencoding()
+    if encoding.lower() not in ("utf-8", "utf8"):
+        raise VenvLayerError(
+            f"This Python takes the names of files as {encoding}, not as UTF-8",
+            hint="Set `PYTHONUTF8=1`, or a UTF-8 locale such as `LC_ALL=C.UTF-8`",
+        )
 
 
 def _buildable(platform: TargetPlatform) -> TargetPlatform:

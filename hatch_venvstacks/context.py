@@ -34,6 +34,10 @@ class LayerProject(Protocol):
         """The project's version, computed where it is dynamic."""
 
     @property
+    def has_static_version(self) -> bool:
+        """Whether the version stands in the project's table, and need not be computed."""
+
+    @property
     def launch_name(self) -> str | None:
         """What ``python -m`` takes to start the application."""
 

@@ -36,9 +36,15 @@ def replace_folder(new: Path, old: Path, aside: Path) -> None:
 
     All three are on one file system.
     """
-    if old.exists() or old.is_symlink():
+    replaced = old.exists() or old.is_symlink()
+    if replaced:
         old.rename(aside)
-    new.rename(old)
+    try:
+        new.rename(old)
+    except OSError:
+        if replaced:
+            aside.rename(old)
+        raise
 
 
 def _write(member: Member, path: Path, mtime: int) -> None:

@@ -49,6 +49,10 @@ class HatchProject:
             ) from error
 
     @property
+    def has_static_version(self) -> bool:
+        return "version" not in self._builder.metadata.dynamic
+
+    @property
     def launch_name(self) -> str | None:
         launch = self.spec.launch_module
         return module_name(launch) if launch and is_module_path(launch) else launch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.lock import LOCK_COMMAND, TOOL, LockedWheel
+from hatch_venvstacks.lock import TOOL, LockedWheel
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def install_wheels(
         tomlkit.dumps({"lock-version": "1.0", "created-by": TOOL, "packages": packages}), "utf-8"
     )
     try:
-        _uv(["sync", "--require-hashes", str(lock)], prefix, layer, interpreter, platform)
+        doing = f"The wheels of layer `{layer}` cannot be installed as they are locked"
+        _uv(["sync", "--require-hashes", str(lock)], prefix, interpreter, platform, doing)
     finally:
         lock.unlink()
 
@@ -57,8 +58,9 @@ def install_project(
     :raises ToolError: where it is not for the layer's Python or platform.
     """
     # Without the cache: each build's wheel would stay in it for ever.
-    arguments = ["install", "--no-deps", "--no-index", "--no-cache", str(wheel)]
-    _uv(arguments, prefix, layer, interpreter, platform)
+    arguments = ["install", "--no-deps", "--no-index", "--no-cache", wheel.as_uri()]
+    doing = f"The project's own wheel, {wheel.name}, cannot be installed into layer `{layer}`"
+    _uv(arguments, prefix, interpreter, platform, doing)
 
 
 def _package(wheel: LockedWheel) -> dict[str, object]:
@@ -72,7 +74,7 @@ def _package(wheel: LockedWheel) -> dict[str, object]:
 
 
 def _uv(
-    arguments: Sequence[str], prefix: Path, layer: str, interpreter: Path, platform: TargetPlatform
+    arguments: Sequence[str], prefix: Path, interpreter: Path, platform: TargetPlatform, doing: str
 ) -> None:
     options = [
         *("--prefix", str(prefix)),
@@ -80,8 +82,4 @@ def _uv(
         *("--python-platform", platform.uv),
         *("--no-build", "--no-compile-bytecode", "--preview-features", "pylock"),
     ]
-    run_uv(
-        ["pip", *arguments, *options],
-        folder=prefix.parent,
-        doing=f"The wheels of layer `{layer}` cannot be installed (locked by `{LOCK_COMMAND}`)",
-    )
+    run_uv(["pip", *arguments, *options], folder=prefix.parent, doing=doing)

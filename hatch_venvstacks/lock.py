@@ -6,6 +6,7 @@ from stands in its ``[tool.hatch-venvstacks]`` table.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,21 @@ def staleness(lock: Lock, spec: LayerSpec, provided: Mapping[str, Mapping[str, s
             if now != before:
                 lines.append(_below_change(name, before, now))
     return lines
+
+
+def changed_wheels(lock: Lock) -> dict[str, str]:
+    """The distributions whose local wheels are not the files that were locked: name -> what is."""
+    changes = {}
+    for package in lock.pylock.packages:
+        for wheel in package.wheels or ():
+            if wheel.path is None:
+                continue
+            path = Path(wheel_location(wheel, lock.path.parent))
+            if not path.is_file():
+                changes[str(package.name)] = f"the local wheel is gone: {wheel.path}"
+            elif hashlib.sha256(path.read_bytes()).hexdigest() != wheel.hashes["sha256"]:
+                changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
+    return changes
 
 
 def python_changes(lock: Lock, runtime: LockedRuntime) -> list[str]:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from hatch_venvstacks.conflicts import HeldProject, held_below, held_versions
 from hatch_venvstacks.context import LOCKED
 from hatch_venvstacks.errors import LockError, StaleLockError
-from hatch_venvstacks.lock import Lock, command_in, python_changes, staleness
+from hatch_venvstacks.lock import Lock, changed_wheels, command_in, python_changes, staleness
 from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.runtime import interpreter, lock_runtime
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.context import Context
     from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+
+# Of what a lock adds, so many are named on the terminal.
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -117,24 +120,27 @@ def _changes(
     platform = context.platform.name
     projects = _projects_below(stack, lock, context)
     provided = {platform: held_versions(held_below(below, platform, projects))}
-    changes = staleness(lock, stack.top, provided)
+    changes = staleness(lock, stack.top, provided) + list(changed_wheels(lock).values())
     return changes + (python_changes(lock, _runtime_of(below)) if below else [])
 
 
 def _projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[HeldProject]:
-    """The own projects of layers below that the top layer requires, now or in its ``lock``.
+    """The own projects of layers below that the top layer may require, itself or through others.
 
-    Others are not looked at: a version may be costly to compute, or need a plugin that is not here.
+    A version that is computed may be costly, or need a plugin that is not here: such a project
+    counts only where the layer requires it itself, now or in its ``lock``.
     """
     names: set[str] = {canonicalize_name(Requirement(text).name) for text in stack.top.requirements}
     if lock is not None:
         names.update(name for below in lock.inputs.below.values() for name in below)
-    return [
-        HeldProject(name, project.version, layer.name, project.core_metadata)
-        for layer in stack.below
-        if layer.include_project and (name := canonicalize_name(layer.project_name)) in names
-        for project in (context.open_project(layer.root),)
-    ]
+    projects = []
+    for layer in stack.below:
+        if layer.include_project:
+            name, project = canonicalize_name(layer.project_name), context.open_project(layer.root)
+            if name in names or project.has_static_version:
+                held = HeldProject(name, project.version, layer.name, project.core_metadata)
+                projects.append(held)
+    return projects
 
 
 def _host_changes(spec: LayerSpec, lock: Lock) -> list[str]:
@@ -198,12 +204,15 @@ def _write_new_lock(
         python = _layer_python(runtime, stack, context)
         ground = Ground(runtime, platforms, python, work)
         projects = _projects_below(stack, None, context)
-        lock = resolve(spec, below, ground, projects=projects, previous=previous)
+        refresh = list(changed_wheels(previous)) if previous else []
+        lock = resolve(spec, below, ground, projects=projects, previous=previous, refresh=refresh)
     if previous is not None and dump_lock(previous) == dump_lock(lock):
         return lock
     write_lock(lock)
-    added = ", ".join(f"{name} {version}" for name, version in lock.versions().items())
-    context.reporter.info(f"Wrote {lock.path.name}: this layer adds {added or 'no distribution'}")
+    added = [f"{name} {version}" for name, version in lock.versions().items()]
+    shown = ", ".join(added[:_SHOWN]) or "no distribution"
+    more = f" and {len(added) - _SHOWN} more" if len(added) > _SHOWN else ""
+    context.reporter.info(f"Wrote {lock.path.name}: this layer adds {shown}{more}")
     return lock
 
 
@@ -220,5 +229,5 @@ def _check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
         raise LockError(
             f"`project.requires-python` of layer `{spec.name}` is `{spec.requires_python}`, but"
             f" its runtime is CPython {runtime.version}",
-            hint="Change the one or the other",
+            hint="Change `project.requires-python`, or `python` of the runtime layer",
         )

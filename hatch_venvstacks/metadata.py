@@ -37,7 +37,7 @@ def describe_layer(
         "version": version,
         "kind": str(stack.top.kind),
         "platform": platform.name,
-        "python": {"implementation": "cpython", "version": layer.runtime.version},
+        "python": {"implementation": "cpython", "version": _python_version(layer, plans)},
         "executable": f"bin/python{minor}" if is_runtime else "bin/python",
         "site_packages": site_packages(minor),
         "base_layers": [
@@ -58,6 +58,12 @@ def describe_layer(
         ),
         "launch": {"module": launch_module} if launch_module else None,
     }
+
+
+def _python_version(layer: LockedLayer, plans: Sequence[Plan]) -> str:
+    """The release that is packed; above a copied host, only its minor release is known."""
+    packed = (plan.version for plan in plans if plan.kind is PlanKind.RUNTIME)
+    return next(packed, layer.runtime.version)
 
 
 def describe_archive(

@@ -22,6 +22,10 @@ from hatch_venvstacks.wiring import to_json
 if TYPE_CHECKING:
     from hatch_venvstacks.context import Context, LayerProject
     from hatch_venvstacks.spec import LayerSpec
+    from hatch_venvstacks.stack import Stack
+
+# Folders in which files are made before they get their names.
+EXPORTING, PACKING = ".export-", ".archive-"
 
 
 def lock_layer(spec: LayerSpec, context: Context) -> Path:
@@ -58,19 +62,31 @@ def export_stack(project: LayerProject, folder: Path, context: Context) -> Path:
     """
     stack = ensure_lock(project.spec, context).stack
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as temporary:
-            root = Path(temporary) / "export"
-            _export(project, root, context)
-            for layer in stack.below:
-                source = context.open_project(layer.root)
-                # hatchling runs the hooks of the project that is built, but not of others.
-                with source.hooked(root / layer.name):
-                    _export(source, root, context)
-            replace_folder(root, folder, Path(temporary) / "replaced")
+        with context.store.exclusive(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            remove_partial(folder.parent, EXPORTING)
+            with tempfile.TemporaryDirectory(prefix=EXPORTING, dir=folder.parent) as temporary:
+                root = Path(temporary) / "export"
+                _export_layers(project, stack, root, context)
+                replace_folder(root, folder, Path(temporary) / "replaced")
     except OSError as error:
         raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
     return folder
+
+
+def remove_partial(folder: Path, prefix: str) -> None:
+    """Remove what killed builds have left in ``folder``, under names that begin with ``prefix``."""
+    for path in folder.glob(f"{prefix}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Context) -> None:
+    _export(project, root, context)
+    for layer in stack.below:
+        source = context.open_project(layer.root)
+        # hatchling runs the hooks of the project that is built, but not of others.
+        with source.hooked(root / layer.name):
+            _export(source, root, context)
 
 
 def _export(project: LayerProject, root: Path, context: Context) -> None:
@@ -86,7 +102,7 @@ def _publish(archive: Path, metadata: bytes, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # In the folder itself, because a file can only be renamed within a file system.
-        with tempfile.TemporaryDirectory(prefix=".archive-", dir=folder) as temporary:
+        with tempfile.TemporaryDirectory(prefix=PACKING, dir=folder) as temporary:
             files = [Path(temporary, archive.name), Path(temporary, f"{archive.name}.json")]
             shutil.copyfile(archive, files[0])
             files[1].write_bytes(metadata)

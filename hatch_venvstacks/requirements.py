@@ -143,7 +143,8 @@ def _without_self(
         return
     if not requirement.extras:
         table.fault(
-            f"{place} is the project itself: whether it is in the layer says the option"
+            f"{place} has the name of the project itself: give the project another name, and the"
+            " layer this one with the option `name`; or, if the project itself is meant, set"
             " `include-project`"
         )
     features = project.features

@@ -70,11 +70,13 @@ def resolve(
     *,
     projects: Sequence[HeldProject] = (),
     previous: Lock | None = None,
+    refresh: Sequence[str] = (),
 ) -> Lock:
     """The lock of ``spec`` above the locks ``below`` (in import order).
 
     ``projects`` are own projects of the layers below that this layer may require: no index has
-    them. The versions of ``previous`` are kept where they still fit.
+    them. The versions of ``previous`` are kept where they still fit. What uv has cached of the
+    distributions ``refresh`` is not used.
 
     :raises LockError: where there is no resolution, no wheel, or the layers below disagree.
     """
@@ -90,7 +92,7 @@ def resolve(
         constraints = list(_constraints(held, ground.platforms))
         project = _project(spec.requirements, constraints, ground)
         try:
-            export = _run(spec.name, project, pins, ground, "resolution")
+            export = _run(spec.name, project, pins, ground, "resolution", refresh)
         except ToolError as error:
             free = _project(spec.requirements, [], ground)
 
@@ -103,7 +105,12 @@ def resolve(
 
 
 def _run(
-    layer: str, project: Mapping[str, Any], pins: Mapping[str, str], ground: Ground, name: str
+    layer: str,
+    project: Mapping[str, Any],
+    pins: Mapping[str, str],
+    ground: Ground,
+    name: str,
+    refresh: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Resolve a generated project in the subfolder ``name``; give uv's export (:pep:`751`)."""
     import tomlkit
@@ -115,7 +122,8 @@ def _run(
         (folder / "uv.lock").write_text(_preferences(project, pins), "utf-8")
     doing = f"The requirements of layer `{layer}` cannot be resolved"
     python = ("--python", str(ground.interpreter))
-    run_uv(["lock", *python], folder=folder, doing=doing)
+    again = [f"--refresh-package={one}" for one in refresh]
+    run_uv(["lock", *python, *again], folder=folder, doing=doing)
     text = run_uv(
         ["export", *python, "--frozen", "--no-header", "--format", "pylock.toml"],
         folder=folder,

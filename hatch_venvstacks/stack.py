@@ -99,7 +99,14 @@ class _Orders:
     def _base(self, layer: LayerSpec, folder: Path) -> LayerSpec:
         key = self._key(folder)
         if key not in self._layers:
-            self._layers[key] = self._read(folder)
+            try:
+                self._layers[key] = self._read(folder)
+            except StackError as error:
+                raise StackError(
+                    f"`{layer.name}` has a base layer that is none: {error.message}",
+                    detail=error.detail,
+                    hint=error.hint or f"Correct `base-layers` in {layer.root / 'pyproject.toml'}",
+                ) from error
         base = self._layers[key]
         if base.kind is LayerKind.APPLICATION:
             raise StackError(

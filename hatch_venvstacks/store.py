@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +81,15 @@ class Store:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         _forget(self._work / f".{key}.lock")
+
+    @contextmanager
+    def exclusive(self, folder: Path) -> Iterator[None]:
+        """Let nobody else make ``folder`` at the same time, as far as the cache can be written."""
+        key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
+        with ExitStack() as stack:
+            with suppress(OSError):
+                stack.enter_context(self._lock(self.root / "exports", key))
+            yield
 
     @property
     def _work(self) -> Path:

@@ -123,5 +123,7 @@ def _location(text: str, variable: str) -> str:
 
 def _words(stderr: str) -> str:
     chatter = ("Using CPython ", "Using Python ", "warning: The `--pylock`", "Ignoring existing ")
-    lines = (line.rstrip() for line in stderr.splitlines())
+    # The platform is named by us.
+    text = re.sub(r" for split \(markers: [^\n]*\)$", "", stderr, flags=re.MULTILINE)
+    lines = (line.rstrip() for line in text.splitlines())
     return "\n".join(f"  uv: {line}" for line in lines if line and not line.startswith(chatter))

@@ -6,6 +6,7 @@ made its build environment already.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="host runtimes are Linux's so far")
 
 APP = "apps/app"
+ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 LOCK = "pylock.venvlayer.toml"
 
 
@@ -74,6 +76,7 @@ class Case:
     version: str = ""
     build: str = APP
     env: dict[str, str] = field(default_factory=dict)
+    tool: str = "hatch"
 
 
 def app(**options: Any) -> Callable[[Monorepo], object]:
@@ -139,6 +142,8 @@ def wrong_hash(repo: Monorepo) -> None:
     repo.build(APP, "lock")
     lock = repo.root / APP / LOCK
     before, mark, rest = lock.read_text("utf-8").partition('sha256 = "')
+    # By an address and not by a path: whether a local wheel has changed is looked at before.
+    before = re.sub('path = "[^"]*/', f'url = "{repo.wheels.as_uri()}/', before)
     lock.write_text(f"{before}{mark}{'0' * 64}{rest[64:]}", "utf-8")
 
 
@@ -187,7 +192,12 @@ CASES = [
     Case("hatch.toml", in_hatch_toml, ("applikation", "base-layers")),
     Case("generic option", app(exclude="*.txt"), ("exclude", "array of strings")),
     Case("unknown version", app(), ("Unknown version", "archive, lock, export"), version="wheel"),
-    Case("missing folder", app(base=["frameworks/nope"]), ("frameworks/nope", "does not exist")),
+    Case(
+        "missing folder",
+        app(base=["frameworks/nope"]),
+        ("`app` has a base layer that is none", "frameworks/nope", "does not exist"),
+    ),
+    Case("locale", app(), ("not as UTF-8", "PYTHONUTF8=1"), env=ASCII, tool="hatchling"),
     Case("no table", without_table, ("frameworks/plain", "is not a layer")),
     Case("application below", application_below, ("`app`", "`other`", "is an application")),
     Case("cycle", cycle, ("circle", "`app` -> `a` -> `b` -> `a`")),
@@ -257,7 +267,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_error(repo: Monorepo, case: Case) -> None:
     case.change(repo)
-    done = repo.build(case.build, case.version, tool="hatch", env=case.env, check=False)
+    done = repo.build(case.build, case.version, tool=case.tool, env=case.env, check=False)
     check_error(done, *case.words)
     dist = repo.root / case.build / "dist"
     assert dist.is_file() or not [path for path in dist.rglob("*") if path.is_file()]

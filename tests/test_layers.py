@@ -182,7 +182,13 @@ def test_the_own_project_of_a_layer_below(monorepo: Monorepo, tmp_path: Path) ->
     text = (framework / "pyproject.toml").read_text("utf-8")
     (framework / "pyproject.toml").write_text(text.replace('"2.0"', '"2.1"'), "utf-8")
     done = monorepo.build("apps/a", check=False)
-    assert "the layer below now holds mylib 2.1, it was 2.0" in done.stderr
+    assert "the layer below now holds mylib 2.1 requires " in done.stderr
+    more = text.replace('["fast"]', '["fast", "dep"]')
+    assert more != text
+    (framework / "pyproject.toml").write_text(more, "utf-8")
+    monorepo.build("frameworks/mylib", "lock")
+    done = monorepo.build("apps/a", check=False)
+    assert "the layer below now holds mylib 2.0 requires " in done.stderr
     (framework / "pyproject.toml").write_text(text.replace('"2.0"', '"1.0"'), "utf-8")
     done = monorepo.build("apps/a", "lock", check=False)
     assert "it requires `mylib[speed]>=2`, but layer `mylib` holds mylib 1.0" in done.stderr
@@ -268,6 +274,22 @@ def test_layers_below_that_start_to_differ(monorepo: Monorepo) -> None:
     monorepo.build("frameworks/r", "lock")
     monorepo.build("apps/a", "lock")
     monorepo.build("apps/a")
+
+
+def test_a_local_wheel_that_is_built_again(monorepo: Monorepo) -> None:
+    make_wheel(monorepo.wheels, "vl-local", "1.0", {"local.py": "X = 1\n"})
+    folder = monorepo.runtime(dependencies=["vl-local"])
+    monorepo.build(RUNTIME)
+    wheel = make_wheel(monorepo.wheels, "vl-local", "1.0", {"local.py": "X = 2\n"})
+    done = monorepo.build(RUNTIME, check=False)
+    assert "the local wheel has changed: " in done.stderr
+    monorepo.build(RUNTIME, "lock")
+    monorepo.build(RUNTIME, "export")
+    (module,) = (folder / "dist/venvlayer/export").rglob("local.py")
+    assert module.read_text() == "X = 2\n"
+    wheel.unlink()
+    done = monorepo.build(RUNTIME, check=False)
+    assert "the local wheel is gone: " in done.stderr
 
 
 def test_a_damaged_lock(monorepo: Monorepo) -> None:

@@ -15,6 +15,11 @@ from hatch_venvstacks.errors import ConfigError
 
 T = "tool.hatch.build.targets.venvlayer"
 
+RENAME = (
+    "give the project another name, and the layer this one with the option `name`; or, if the"
+    " project itself is meant, set `include-project`"
+)
+
 
 def requirements(table: dict[str, Any], **facts: Any) -> tuple[str, ...]:
     return parse_layer(
@@ -98,10 +103,7 @@ def test_requirements_that_are_faulty() -> None:
             f"Requirement #4 {place} is not valid: Expected package name at the start of dependency"
             " specifier: `./x.whl`"
         ),
-        (
-            f"Requirement #5 {place} is the project itself: whether it is in the layer says"
-            " the option `include-project`"
-        ),
+        (f"Requirement #5 {place} has the name of the project itself: {RENAME}",),
         (
             f"Requirement #6 {place} asks for the project's own feature `nope`, which is not"
             " defined in field `project.optional-dependencies`; defined are `gui`"
