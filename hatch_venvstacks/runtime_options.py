@@ -116,12 +116,12 @@ def _url_fault(url: str) -> str:
 
 def _address_fault(parts: SplitResult) -> str:
     if parts.scheme not in {"https", "http", "file"}:
-        return "must begin with `https://`, `http://` or `file:///`"
+        return "must begin with `https://`, `http://` or `file:`"
     # The URL is written into the lock, which is committed.
     if "@" in parts.netloc:
         return "must not hold a user name or a password: they would be written into the lock"
-    if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
-        return "must begin with `file:///`, with an absolute path"
+    if parts.scheme == "file" and (parts.netloc or not parts.path):
+        return "must be `file:///` with an absolute path, or `file:` with one from the project"
     if parts.scheme != "file" and not parts.hostname:
         return "must name a host"
     return ""

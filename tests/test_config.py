@@ -391,11 +391,11 @@ class TestPythonSource:
     @pytest.mark.parametrize(
         ("url", "words"),
         [
-            ("ftp://x.example/y", "must begin with `https://`, `http://` or `file:///`"),
-            ("python.tar.gz", "must begin with `https://`, `http://` or `file:///`"),
-            ("/opt/python.tar.gz", "must begin with `https://`, `http://` or `file:///`"),
-            ("file:python.tar.gz", "must begin with `file:///`, with an absolute path"),
-            ("file://host/python.tar.gz", "must begin with `file:///`, with an absolute path"),
+            ("ftp://x.example/y", "must begin with `https://`, `http://` or `file:`"),
+            ("python.tar.gz", "must begin with `https://`, `http://` or `file:`"),
+            ("/opt/python.tar.gz", "must begin with `https://`, `http://` or `file:`"),
+            ("file:", "must be `file:///` with an absolute path"),
+            ("file://host/python.tar.gz", "must be `file:///` with an absolute path"),
             ("https:///python.tar.gz", "must name a host"),
             ("https://[::1/python.tar.gz", "is not a valid URL: Invalid IPv6 URL"),
             ("https://x.example/a b", "must not hold spaces or control characters"),

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from deployed import facts, run, unpack_all
+from interpreters import some_interpreter
 from monorepo import RUNTIME, Monorepo, write
 from packaging.pylock import Pylock
+from standalone import make_standalone, sha256_of
 from wheels import make_wheel
+
+from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.runtime_tree import header_version
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,6 +71,44 @@ def test_a_diamond(monorepo: Monorepo, tmp_path: Path) -> None:
     layers = [Path(entry).relative_to(root).parts[0] for entry in path if "site-packages" in entry]
     assert layers == ["t", "l", "r", "rt"]
     assert [str(package.name) for package in lock_of(monorepo.root / "apps/t").packages] == ["top"]
+
+
+def test_a_runtime_from_an_archive(monorepo: Monorepo, tmp_path: Path) -> None:
+    """On a stand-in for an archive of python-build-standalone; the way of a real one."""
+    archive = make_standalone(some_interpreter(), tmp_path)
+    (monorepo.root / RUNTIME).mkdir(parents=True)
+    archive = archive.rename(monorepo.root / "runtimes" / "python.tar.gz")
+    make_wheel(monorepo.wheels, "vl-low", "1.0")
+    release = header_version(tmp_path / "standalone")
+    assert release
+    minor = release.rpartition(".")[0]
+    platform = {"url": "file:../python.tar.gz", "sha256": sha256_of(archive)}
+    folder = monorepo.runtime(
+        dependencies=["vl-low"],
+        python=f"cpython@{minor}",
+        python_source={host_platform().name: platform},
+    )
+    monorepo.layer("apps/a", base=[RUNTIME], dependencies=["vl-low"], launch_module="vl_low")
+    for layer in (RUNTIME, "apps/a"):
+        monorepo.build(layer)
+    locked = tomllib.loads((folder / "pylock.venvlayer.toml").read_text("utf-8"))
+    assert locked["tool"]["hatch-venvstacks"]["runtime"] == {
+        "origin": "archive",
+        "version": release,
+        "archives": {host_platform().name: platform},
+    }
+    root = unpack_all(monorepo.archives(), tmp_path / "root")
+    source = (
+        "import json, sys, vl_low; print(json.dumps([sys.version.split()[0], vl_low.__file__]))"
+    )
+    version, module = facts(root / "a/bin/python", tmp_path, source)
+    assert version == release
+    assert Path(module) == root / f"rt/lib/python{minor}/site-packages/vl_low.py"
+    assert not list((root / "rt").rglob("pip*"))
+
+    archive.write_bytes(archive.read_bytes() + b"more")
+    done = monorepo.build("apps/a", env={"HATCH_VENVLAYER_CACHE": str(tmp_path / "x")}, check=False)
+    assert "is not what was locked: its SHA-256 is" in done.stderr
 
 
 def test_own_package_loose_modules_and_data(monorepo: Monorepo, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_requirements_that_are_faulty() -> None:
             f"Requirement #4 {place} is not valid: Expected package name at the start of dependency"
             " specifier: `./x.whl`"
         ),
-        (f"Requirement #5 {place} has the name of the project itself: {RENAME}",),
+        f"Requirement #5 {place} has the name of the project itself: {RENAME}",
         (
             f"Requirement #6 {place} asks for the project's own feature `nope`, which is not"
             " defined in field `project.optional-dependencies`; defined are `gui`"
