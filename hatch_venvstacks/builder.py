@@ -19,7 +19,7 @@ from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
-from hatch_venvstacks.config import VenvLayerConfig
+from hatch_venvstacks.builder_config import VenvLayerConfig
 from hatch_venvstacks.errors import BuildError, VenvLayerError, words
 from hatch_venvstacks.project import check_metadata, layer_table
 

@@ -1,18 +1,12 @@
-"""Read and validate the table ``[tool.hatch.build.targets.venvlayer]``.
-
-:func:`parse_layer` knows nothing of hatchling; :class:`VenvLayerConfig` hands it what that read.
-"""
+"""Validate the table ``[tool.hatch.build.targets.venvlayer]``: from a mapping to a frozen value."""
 
 from __future__ import annotations
 
 import os
 import posixpath
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from hatchling.builders.config import BuilderConfig
 
 from hatch_venvstacks.errors import ConfigError
 from hatch_venvstacks.requirements import ProjectFacts, read_requirements
@@ -24,12 +18,10 @@ from hatch_venvstacks.spec import (
     LayerSpec,
 )
 from hatch_venvstacks.table import (
-    LOCATION,
     Table,
     leaves_folder,
     listing,
     path_fault,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +31,6 @@ __all__ = [
     "GENERIC_OPTIONS",
     "LAYER_OPTIONS",
     "ProjectFacts",
-    "VenvLayerConfig",
-    "check_generic",
     "is_module_path",
     "module_name",
     "parse_layer",
@@ -101,37 +91,6 @@ _WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
 }
 
 
-class VenvLayerConfig(BuilderConfig):
-    """The target's configuration, as hatchling's builders have it."""
-
-    @cached_property
-    def spec(self) -> LayerSpec:
-        """The validated table.
-
-        :raises ConfigError: with every fault of the table, Hatch's generic options among them.
-        """
-        from hatch_venvstacks.project import project_facts
-
-        project = project_facts(self.builder.metadata)
-        faults = check_generic(self)
-        try:
-            spec = parse_layer(self.target_config, root=Path(self.root), project=project)
-        except ConfigError as error:
-            faults = [*error.message.splitlines(), *faults]
-        if faults:
-            raise ConfigError("\n".join(faults))
-        return spec
-
-
-def check_generic(config: BuilderConfig) -> list[str]:
-    """The faults of the generic options, in hatchling's words.
-
-    hatchling validates each when it is first needed, and raises; this needs them all.
-    """
-    faults = [_generic_fault(config, option) for option in GENERIC_OPTIONS]
-    return [fault for fault in dict.fromkeys(faults) if fault]
-
-
 def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) -> LayerSpec:
     """The layer that a table describes; ``root`` is its project's folder (absolute).
 
@@ -180,16 +139,6 @@ def is_module_path(entry: str) -> bool:
 def module_name(entry: str) -> str:
     """The name that a path in ``support-modules`` or as ``launch-module`` is imported by."""
     return posixpath.basename(posixpath.normpath(entry)).removesuffix(".py")
-
-
-def _generic_fault(config: BuilderConfig, option: str) -> str:
-    try:
-        getattr(config, GENERIC_OPTIONS[option])
-    except (TypeError, ValueError, OSError) as error:
-        message = printable(" ".join(str(error).split()))
-        # A pattern that is not valid is raised as pathspec says it, without its field.
-        return message if "`" in message else f"Field `{LOCATION}.{option}`: {message}"
-    return ""
 
 
 def _kind(given: Table) -> LayerKind | None:

@@ -18,9 +18,11 @@ from hatch_venvstacks.spec import LayerKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hatchling.builders.plugin.interface import BuilderInterface
     from hatchling.builders.wheel import WheelBuilder
+    from hatchling.plugin.manager import PluginManager
 
-    from hatch_venvstacks.builder import VenvLayerBuilder
+    from hatch_venvstacks.builder_config import VenvLayerConfig
     from hatch_venvstacks.spec import LayerSpec
 
 # Options that select files for a target. The wheel has those of the project's package; only where
@@ -29,9 +31,9 @@ _SELECTING = ("include", "only-include", "packages")
 
 
 class HatchProject:
-    """The project of a :class:`VenvLayerBuilder`."""
+    """The project that a builder of this target is for."""
 
-    def __init__(self, builder: VenvLayerBuilder) -> None:
+    def __init__(self, builder: BuilderInterface[VenvLayerConfig, PluginManager]) -> None:
         self._builder = builder
 
     @property

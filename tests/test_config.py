@@ -13,12 +13,11 @@ from hatchling.plugin.manager import PluginManager
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatch_venvstacks.builder_config import VenvLayerConfig, check_generic
 from hatch_venvstacks.config import (
     GENERIC_OPTIONS,
     LAYER_OPTIONS,
     ProjectFacts,
-    VenvLayerConfig,
-    check_generic,
     is_module_path,
     module_name,
     parse_layer,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
 ROOT = Path("/stack/apps/demo")
 T = "tool.hatch.build.targets.venvlayer"
+FILE = "must be `file:///` with an absolute path, or `file:` with one from the project"
 SHA256 = "0123456789abcdef" * 4
 
 RUNTIME = {"kind": "runtime", "python": "cpython@3.11.13"}
@@ -394,8 +394,8 @@ class TestPythonSource:
             ("ftp://x.example/y", "must begin with `https://`, `http://` or `file:`"),
             ("python.tar.gz", "must begin with `https://`, `http://` or `file:`"),
             ("/opt/python.tar.gz", "must begin with `https://`, `http://` or `file:`"),
-            ("file:", "must be `file:///` with an absolute path"),
-            ("file://host/python.tar.gz", "must be `file:///` with an absolute path"),
+            ("file:", FILE),
+            ("file://host/python.tar.gz", FILE),
             ("https:///python.tar.gz", "must name a host"),
             ("https://[::1/python.tar.gz", "is not a valid URL: Invalid IPv6 URL"),
             ("https://x.example/a b", "must not hold spaces or control characters"),

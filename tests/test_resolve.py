@@ -15,8 +15,9 @@ from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.lock import Lock, select_wheels, staleness
 from hatch_venvstacks.lock_file import dump_lock
 from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.resolve import Ground, resolve, without_credentials
+from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.usable import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
