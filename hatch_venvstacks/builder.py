@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import traceback
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -242,6 +243,10 @@ class _Lines:
             self._abort(error)
 
     def _abort(self, error: VenvLayerError) -> NoReturn:
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, VenvLayerError):
+            # For `-v`: where in a plugin or a hook it happened.
+            self._app.display_debug("".join(traceback.format_exception(cause)).rstrip())
         self._app.display_error(str(error))
         self._app.abort()
         raise SystemExit(1)
