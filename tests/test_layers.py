@@ -50,27 +50,30 @@ def test_a_diamond(monorepo: Monorepo, tmp_path: Path) -> None:
     for name in ("base", "left", "right", "top"):
         counting = COUNTING.format(name=name)
         files = {f"{name}.py": f"NAME = {name!r}\n", f"{name}.pth": counting}
-        make_wheel(monorepo.wheels, name, "1.0", {**files, "who.txt": name})
-    make_wheel(monorepo.wheels, "shared", "1.0", {"shared/__init__.py": "WHO = 'left'\n"})
-    monorepo.runtime(dependencies=["base"])
-    monorepo.layer("frameworks/l", dependencies=["left", "shared"], base=[RUNTIME])
-    monorepo.layer("frameworks/r", dependencies=["right"], base=[RUNTIME])
+        make_wheel(monorepo.wheels, f"vl-{name}", "1.0", {**files, f"{name}.txt": name})
+    for name in ("l", "r"):
+        make_wheel(monorepo.wheels, f"vl-shared-{name}", "1.0", {"shared.py": f"WHO = {name!r}\n"})
+    monorepo.runtime(dependencies=["vl-base"])
+    monorepo.layer("frameworks/l", dependencies=["vl-left", "vl-shared-l"], base=[RUNTIME])
+    monorepo.layer("frameworks/r", dependencies=["vl-right", "vl-shared-r"], base=[RUNTIME])
     monorepo.layer(
         "apps/t",
-        dependencies=["top", "left", "right", "base", "shared"],
+        dependencies=["vl-top", "vl-left", "vl-right", "vl-base"],
         base=["frameworks/l", "frameworks/r"],
     )
     for folder in (RUNTIME, "frameworks/l", "frameworks/r", "apps/t"):
-        monorepo.build(folder)
+        monorepo.build(folder, tool="hatch")
 
     root = unpack_all(monorepo.archives(), tmp_path / "root")
-    source = "import json, sys; print(json.dumps([sys.PATHFILES, sys.path]))"
-    ran, path = facts(root / "t" / "bin" / "python", tmp_path, source)
-    # The application's own path files, then those below, each once, each in its own folder.
+    source = "import json, shared, sys; print(json.dumps([sys.PATHFILES, sys.path, shared.WHO]))"
+    ran, path, who = facts(root / "t" / "bin" / "python", tmp_path, source)
+    # Those of the layers below, then the application's own: each once, each in its own folder.
     assert ran == ["left l", "right r", "base rt", "top t"]
     layers = [Path(entry).relative_to(root).parts[0] for entry in path if "site-packages" in entry]
     assert layers == ["t", "l", "r", "rt"]
-    assert [str(package.name) for package in lock_of(monorepo.root / "apps/t").packages] == ["top"]
+    assert who == "l"
+    locked = lock_of(monorepo.root / "apps/t").packages
+    assert [str(package.name) for package in locked] == ["vl-top"]
 
 
 def test_a_runtime_from_an_archive(monorepo: Monorepo, tmp_path: Path) -> None:
