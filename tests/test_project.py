@@ -193,7 +193,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ("[project\n", "Expected ']'"),
+            ("[project\n", "at the end of a table declaration"),
             (TABLE, "Missing `project` metadata table in configuration"),
             ("project = 1\n" + TABLE, "The `project` configuration must be a table"),
             ('[project]\nversion = "1"\n' + TABLE, "Missing required field `project.name`"),
