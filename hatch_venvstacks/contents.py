@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.distribution import distribution_plans, site_packages
-from hatch_venvstacks.install import install_project, install_wheels
+from hatch_venvstacks.install import Installer
 from hatch_venvstacks.launch import check_launch_module
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import read_lock
@@ -19,7 +19,7 @@ from hatch_venvstacks.spec import LayerKind
 from hatch_venvstacks.wiring import check_path_files, runtime_links, wiring_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hatch_venvstacks.context import Context, LayerProject
@@ -80,18 +80,18 @@ def _distribution_plans(
     project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
 ) -> list[Plan]:
     """The plans of what the layer's lock adds, and of the project's own wheel."""
+    installer = _installer(layer, context)
     wheels = _install(layer.spec, layer.lock, layer, prefix, context, doing="Fetching")
     name = str(canonicalize_name(layer.spec.project_name))
     own = _own_wheel(project, prefix, context)
     if own is not None:
-        _install_project(own, prefix, layer, context)
+        installer.project(own, prefix)
 
     def isolate(wanted: str) -> Path:
         alone = prefix.with_name(f"{prefix.name}-{wanted}")
-        chosen = [wheel for wheel in wheels if wheel.name == wanted]
-        _install_wheels(chosen, alone, layer, context)
+        installer.wheels([wheel for wheel in wheels if wheel.name == wanted], alone)
         if own is not None and wanted == name:
-            _install_project(own, alone, layer, context)
+            installer.project(own, alone)
         return alone
 
     dates = {name: context.mtime}
@@ -107,14 +107,8 @@ def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | 
     return project.build_wheel(folder)
 
 
-def _install_project(wheel: Path, prefix: Path, layer: LockedLayer, context: Context) -> None:
-    install_project(
-        wheel,
-        prefix,
-        layer=layer.spec.name,
-        interpreter=layer.python,
-        platform=context.platform,
-    )
+def _installer(layer: LockedLayer, context: Context) -> Installer:
+    return Installer(layer.spec.name, layer.python, context.platform)
 
 
 def _install(
@@ -125,20 +119,8 @@ def _install(
     if wheels:
         count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
         context.reporter.info(f"{doing} {count} of `{spec.name}`")
-    _install_wheels(wheels, prefix, layer, context)
+    _installer(layer, context).wheels(wheels, prefix)
     return wheels
-
-
-def _install_wheels(
-    wheels: Sequence[LockedWheel], prefix: Path, layer: LockedLayer, context: Context
-) -> None:
-    install_wheels(
-        wheels,
-        prefix,
-        layer=layer.spec.name,
-        interpreter=layer.python,
-        platform=context.platform,
-    )
 
 
 def _site_folders_below(

@@ -7,6 +7,7 @@ only read.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.lock import TOOL, LockedWheel
@@ -19,48 +20,55 @@ if TYPE_CHECKING:
     from hatch_venvstacks.platforms import TargetPlatform
 
 
-def install_wheels(
-    wheels: Sequence[LockedWheel],
-    prefix: Path,
-    *,
-    layer: str,
-    interpreter: Path,
-    platform: TargetPlatform,
-) -> None:
-    """Install the locked ``wheels`` into the new folder ``prefix``.
+@dataclass(frozen=True)
+class Installer:
+    """Installs for ``layer`` on ``platform``, as its Python does.
 
     ``interpreter`` is a CPython of the layer's minor release; it need not be one for ``platform``.
-
-    :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
     """
-    import tomlkit
 
-    prefix.mkdir(parents=True)
-    if not wheels:
-        return
-    lock = prefix.with_name(f"pylock.{prefix.name}.toml")
-    packages = [_package(wheel) for wheel in wheels]
-    lock.write_text(
-        tomlkit.dumps({"lock-version": "1.0", "created-by": TOOL, "packages": packages}), "utf-8"
-    )
-    try:
-        doing = f"The wheels of layer `{layer}` cannot be installed as they are locked"
-        _uv(["sync", "--require-hashes", str(lock)], prefix, interpreter, platform, doing)
-    finally:
-        lock.unlink()
+    layer: str
+    interpreter: Path
+    platform: TargetPlatform
 
+    def wheels(self, wheels: Sequence[LockedWheel], prefix: Path) -> None:
+        """Install the locked ``wheels`` into the new folder ``prefix``.
 
-def install_project(
-    wheel: Path, prefix: Path, *, layer: str, interpreter: Path, platform: TargetPlatform
-) -> None:
-    """Install the ``wheel`` of the layer's own project into the folder ``prefix``, too.
+        :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
+        """
+        import tomlkit
 
-    :raises ToolError: where it is not for the layer's Python or platform.
-    """
-    # Without the cache: each build's wheel would stay in it for ever.
-    arguments = ["install", "--no-deps", "--no-index", "--no-cache", wheel.as_uri()]
-    doing = f"The project's own wheel, {wheel.name}, cannot be installed into layer `{layer}`"
-    _uv(arguments, prefix, interpreter, platform, doing)
+        prefix.mkdir(parents=True)
+        if not wheels:
+            return
+        packages = [_package(wheel) for wheel in wheels]
+        pylock = {"lock-version": "1.0", "created-by": TOOL, "packages": packages}
+        lock = prefix.with_name(f"pylock.{prefix.name}.toml")
+        lock.write_text(tomlkit.dumps(pylock), "utf-8")
+        try:
+            doing = f"The wheels of layer `{self.layer}` cannot be installed as they are locked"
+            self._uv(["sync", "--require-hashes", str(lock)], prefix, doing)
+        finally:
+            lock.unlink()
+
+    def project(self, wheel: Path, prefix: Path) -> None:
+        """Install the ``wheel`` of the layer's own project into the folder ``prefix``, too.
+
+        :raises ToolError: where it is not for the layer's Python or platform.
+        """
+        # Without the cache: each build's wheel would stay in it for ever.
+        arguments = ["install", "--no-deps", "--no-index", "--no-cache", wheel.as_uri()]
+        doing = f"The project's own wheel, {wheel.name}, cannot be installed in `{self.layer}`"
+        self._uv(arguments, prefix, doing)
+
+    def _uv(self, arguments: Sequence[str], prefix: Path, doing: str) -> None:
+        options = [
+            *("--prefix", str(prefix)),
+            *("--python", str(self.interpreter)),
+            *("--python-platform", self.platform.uv),
+            *("--no-build", "--no-compile-bytecode", "--preview-features", "pylock"),
+        ]
+        run_uv(["pip", *arguments, *options], folder=prefix.parent, doing=doing)
 
 
 def _package(wheel: LockedWheel) -> dict[str, object]:
@@ -71,15 +79,3 @@ def _package(wheel: LockedWheel) -> dict[str, object]:
         "hashes": {"sha256": wheel.sha256},
     }
     return {"name": wheel.name, "version": wheel.version, "wheels": [file]}
-
-
-def _uv(
-    arguments: Sequence[str], prefix: Path, interpreter: Path, platform: TargetPlatform, doing: str
-) -> None:
-    options = [
-        *("--prefix", str(prefix)),
-        *("--python", str(interpreter)),
-        *("--python-platform", platform.uv),
-        *("--no-build", "--no-compile-bytecode", "--preview-features", "pylock"),
-    ]
-    run_uv(["pip", *arguments, *options], folder=prefix.parent, doing=doing)

@@ -14,7 +14,7 @@ from wheels import make_wheel
 
 from hatch_venvstacks.distribution import Installed, distribution_plans, read_prefix, site_packages
 from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.install import install_wheels
+from hatch_venvstacks.install import Installer
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import host_platform
 from hatch_venvstacks.scripts import posix_header
@@ -56,8 +56,7 @@ class Prefix:
             for name in names or self.wheels
         ]
         prefix = self.folder / place
-        python = Path(self.python)
-        install_wheels(locked, prefix, layer="x", interpreter=python, platform=host_platform())
+        Installer("x", Path(self.python), host_platform()).wheels(locked, prefix)
         return prefix
 
     def isolate(self, name: str) -> Path:

@@ -10,7 +10,7 @@ from wheels import make_wheel
 
 from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.install import install_project, install_wheels
+from hatch_venvstacks.install import Installer
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import PLATFORMS, TargetPlatform, host_platform
 
@@ -25,12 +25,8 @@ def locked(wheel: Path, name: str, version: str = "1.0") -> LockedWheel:
 
 
 def install(prefix: Path, *wheels: LockedWheel, platform: TargetPlatform | None = None) -> None:
-    install_wheels(
-        wheels,
-        prefix,
-        layer="some-layer",
-        interpreter=Path(sys.executable),
-        platform=platform or host_platform(),
+    Installer("some-layer", Path(sys.executable), platform or host_platform()).wheels(
+        wheels, prefix
     )
 
 
@@ -98,12 +94,7 @@ def test_wheel_for_another_platform(tmp_path: Path, wheel_index: Path) -> None:
 
 
 def project(prefix: Path, wheel: Path) -> None:
-    install_project(
-        *(wheel, prefix),
-        layer="some-layer",
-        interpreter=Path(sys.executable),
-        platform=host_platform(),
-    )
+    Installer("some-layer", Path(sys.executable), host_platform()).project(wheel, prefix)
 
 
 def test_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
