@@ -110,9 +110,17 @@ def changed_wheels(lock: Lock) -> dict[str, str]:
             path = Path(wheel_location(wheel, lock.path.parent))
             if not path.is_file():
                 changes[str(package.name)] = f"the local wheel is gone: {wheel.path}"
-            elif hashlib.sha256(path.read_bytes()).hexdigest() != wheel.hashes["sha256"]:
+            elif _sha256(path) != wheel.hashes["sha256"]:
                 changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
     return changes
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def python_changes(lock: Lock, runtime: LockedRuntime) -> list[str]:
