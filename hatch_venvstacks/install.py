@@ -7,6 +7,7 @@ only read.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,10 @@ class Installer:
 
         :raises ToolError: where it is not for the layer's Python or platform.
         """
-        # Without the cache: each build's wheel would stay in it for ever.
-        arguments = ["install", "--no-deps", "--no-index", "--no-cache", wheel.as_uri()]
+        # A relative path, because uv (0.13) misreads an absolute one that holds a `#`; and without
+        # the cache, in which each build's wheel would stay for ever.
+        relative = os.path.relpath(wheel, prefix.parent)
+        arguments = ["install", "--no-deps", "--no-index", "--no-cache", relative]
         doing = f"The project's own wheel, {wheel.name}, cannot be installed in `{self.layer}`"
         self._uv(arguments, prefix, doing)
 

@@ -99,7 +99,7 @@ def project(prefix: Path, wheel: Path) -> None:
 
 def test_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = make_wheel(
-        tmp_path / "a b",
+        tmp_path / "a b #c",
         "app",
         "1.0",
         requires=["nowhere"],
