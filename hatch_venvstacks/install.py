@@ -7,11 +7,12 @@ only read.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.lock import TOOL, LockedWheel
+from packaging.utils import parse_wheel_filename
+
+from hatch_venvstacks.lock import TOOL, LockedWheel, file_sha256
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:
@@ -37,32 +38,37 @@ class Installer:
 
         :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
         """
+        prefix.mkdir(parents=True)
+        if wheels:
+            doing = f"The wheels of layer `{self.layer}` cannot be installed as they are locked"
+            self._install(wheels, prefix, doing)
+
+    def project(self, wheel: Path, prefix: Path) -> None:
+        """Install the ``wheel`` of the layer's own project into the folder ``prefix``, too.
+
+        :raises ToolError: where it has no tag that fits the layer's Python and platform.
+        """
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+        own = LockedWheel(name, str(version), str(wheel), file_sha256(wheel), wheel.name)
+        doing = f"The project's own wheel, {wheel.name}, cannot be installed in `{self.layer}`"
+        # Without the cache, in which each build's wheel would stay for ever.
+        self._install([own], prefix, doing, "--no-cache")
+
+    def _install(
+        self, wheels: Sequence[LockedWheel], prefix: Path, doing: str, *options: str
+    ) -> None:
         import tomlkit
 
-        prefix.mkdir(parents=True)
-        if not wheels:
-            return
+        # By a lock also for a single file: uv (0.13) takes a `#` in a path for the end of it.
         packages = [_package(wheel) for wheel in wheels]
         pylock = {"lock-version": "1.0", "created-by": TOOL, "packages": packages}
         lock = prefix.with_name(f"pylock.{prefix.name}.toml")
         lock.write_text(tomlkit.dumps(pylock), "utf-8")
         try:
-            doing = f"The wheels of layer `{self.layer}` cannot be installed as they are locked"
-            self._uv(["sync", "--require-hashes", str(lock)], prefix, doing)
+            arguments = ["install", "--require-hashes", "--requirements", lock.name, *options]
+            self._uv(arguments, prefix, doing)
         finally:
             lock.unlink()
-
-    def project(self, wheel: Path, prefix: Path) -> None:
-        """Install the ``wheel`` of the layer's own project into the folder ``prefix``, too.
-
-        :raises ToolError: where it is not for the layer's Python or platform.
-        """
-        # A relative path, because uv (0.13) misreads an absolute one that holds a `#`; and without
-        # the cache, in which each build's wheel would stay for ever.
-        relative = os.path.relpath(wheel, prefix.parent)
-        arguments = ["install", "--no-deps", "--no-index", "--no-cache", relative]
-        doing = f"The project's own wheel, {wheel.name}, cannot be installed in `{self.layer}`"
-        self._uv(arguments, prefix, doing)
 
     def _uv(self, arguments: Sequence[str], prefix: Path, doing: str) -> None:
         options = [

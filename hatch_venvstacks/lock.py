@@ -110,12 +110,13 @@ def changed_wheels(lock: Lock) -> dict[str, str]:
             path = Path(wheel_location(wheel, lock.path.parent))
             if not path.is_file():
                 changes[str(package.name)] = f"the local wheel is gone: {wheel.path}"
-            elif _sha256(path) != wheel.hashes["sha256"]:
+            elif file_sha256(path) != wheel.hashes["sha256"]:
                 changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
     return changes
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file (hex), whatever its size."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(2**20):

@@ -200,12 +200,22 @@ def _write_new_lock(
     else:
         runtime = _runtime_of(below)
     _check_python(spec, runtime)
-    with context.store.workspace() as work:
-        python = _layer_python(runtime, stack, context)
-        ground = Ground(runtime, platforms, python, work)
-        projects = _projects_below(stack, None, context)
-        refresh = list(changed_wheels(previous)) if previous else []
-        lock = resolve(spec, below, ground, projects=projects, previous=previous, refresh=refresh)
+    python = _layer_python(runtime, stack, context)
+    refresh = list(changed_wheels(previous)) if previous else []
+
+    def resolved(projects: Sequence[HeldProject]) -> Lock:
+        with context.store.workspace() as work:
+            ground = Ground(runtime, platforms, python, work)
+            return resolve(
+                spec, below, ground, projects=projects, previous=previous, refresh=refresh
+            )
+
+    projects = _projects_below(stack, None, context)
+    lock = resolved(projects)
+    # What is required through others is known only now.
+    required = _projects_below(stack, lock, context)
+    if required != projects:
+        lock = resolved(required)
     if previous is not None and dump_lock(previous) == dump_lock(lock):
         return lock
     write_lock(lock)

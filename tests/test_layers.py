@@ -241,6 +241,39 @@ def test_the_own_project_of_a_layer_below(monorepo: Monorepo, tmp_path: Path) ->
     assert "it requires `mylib[speed]>=2`, but layer `mylib` holds mylib 1.0" in done.stderr
 
 
+def test_a_computed_version_below_that_is_required_by_another(monorepo: Monorepo) -> None:
+    make_wheel(monorepo.wheels, "vl-mylib", "9.0")
+    make_wheel(monorepo.wheels, "vl-plugin", "1.0", requires=["vl-mylib"])
+    monorepo.runtime()
+    framework = monorepo.layer(
+        "frameworks/vl-mylib",
+        base=[RUNTIME],
+        tool={
+            "hatch": {
+                "version": {"path": "vl_mylib/__init__.py"},
+                "build": {
+                    "targets": {
+                        "venvlayer": {
+                            "kind": "framework",
+                            "base-layers": [f"../../{RUNTIME}"],
+                            "include-project": True,
+                        }
+                    }
+                },
+            }
+        },
+    )
+    write(framework, {"vl_mylib/__init__.py": "__version__ = '2.0'\n"})
+    text = (framework / "pyproject.toml").read_text("utf-8")
+    dynamic = text.replace('version = "1.0"\n', 'dynamic = ["version"]\n')
+    (framework / "pyproject.toml").write_text(dynamic, "utf-8")
+    app = monorepo.layer("apps/a", base=["frameworks/vl-mylib"], dependencies=["vl-plugin"])
+    for folder in (RUNTIME, "frameworks/vl-mylib", "apps/a"):
+        monorepo.build(folder, "lock")
+    assert [str(package.name) for package in lock_of(app).packages] == ["vl-plugin"]
+    monorepo.build("apps/a")
+
+
 def test_hooks_for_all_targets_and_for_this_one(monorepo: Monorepo) -> None:
     hook = (
         "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
