@@ -84,7 +84,8 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
                     detail=f"  {words(error)}",
                     hint="A hook's plugin must be in `build-system.requires`",
                 ) from error
-        return {name: _Hook(name, hook, self.app) for name, hook in hooks.items()}
+        own = self.target_config.get("hooks", {})
+        return {name: _Hook(name, hook, name in own, self.app) for name, hook in hooks.items()}
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
@@ -96,7 +97,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             for metadata in folder.glob("*.tar.zst.json"):
                 if _layer_of(metadata) == self.config.spec.name:
                     metadata.with_suffix("").unlink(missing_ok=True)
-                    metadata.unlink()
+                    metadata.unlink(missing_ok=True)
         if "export" in versions:
             remove_partial(folder, EXPORTING)
             shutil.rmtree(folder / "export", ignore_errors=True)
@@ -175,14 +176,23 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
 
 class _Hook:
-    """A build hook whose exceptions become lines on the terminal, too."""
+    """A build hook whose exceptions become lines on the terminal, too.
 
-    def __init__(self, name: str, hook: BuildHookInterface[Any], app: Application) -> None:
-        self._name, self._hook, self._app = name, hook, app
+    ``own`` hooks are those of this target. Hooks for all targets name paths in a wheel, and the
+    project's wheel runs them as well: the files that they force are not taken twice.
+    """
+
+    def __init__(
+        self, name: str, hook: BuildHookInterface[Any], own: bool, app: Application
+    ) -> None:
+        self._name, self._hook, self._own, self._app = name, hook, own, app
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        forced = dict(build_data["force_include"])
         with self._lines():
             self._hook.initialize(version, build_data)
+        if not self._own:
+            build_data["force_include"] = forced
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact: str) -> None:
         with self._lines():

@@ -100,6 +100,11 @@ def _distribution_plans(
 
 def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | None:
     if not project.includes_project():
+        if project.scripts and project.spec.kind is LayerKind.APPLICATION:
+            context.reporter.warning(
+                f"`{project.spec.project_name}` has scripts, but its package is not in the layer:"
+                " hatchling finds no files for its wheel, or `include-project` is false"
+            )
         return None
     context.reporter.info(f"Building the wheel of `{project.spec.project_name}`")
     folder = prefix.with_name("own")

@@ -45,6 +45,10 @@ class LayerProject(Protocol):
     def core_metadata(self) -> str:
         """The text of the METADATA file of the project's wheel."""
 
+    @property
+    def scripts(self) -> Sequence[str]:
+        """The names of the project's own scripts."""
+
     def includes_project(self) -> bool:
         """Whether the project's own wheel is a part of the layer."""
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # this target has some of its own do files go into the layer's folder.
 _SELECTING = ("include", "only-include", "packages")
 
+# How hatchling begins to say that there is no package that it could find by itself.
+_NOTHING_TO_SHIP = "Unable to determine which files to ship"
+
 
 class HatchProject:
     """The project that a builder of this target is for."""
@@ -66,9 +69,18 @@ class HatchProject:
             return False
         try:
             return any(True for _ in self._wheel_builder.recurse_included_files())
-        except (ValueError, TypeError, OSError):
-            # hatchling raises ValueError where nothing tells it which files to ship.
-            return False
+        except (ValueError, TypeError, OSError) as error:
+            if str(error).startswith(_NOTHING_TO_SHIP):
+                return False
+            raise ConfigError(
+                f"The files of the wheel of the project `{self.spec.project_name}` cannot be found",
+                detail=f"  {words(error)}",
+            ) from error
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        core = self._builder.metadata.core
+        return (*core.scripts, *core.gui_scripts)
 
     def package_files(self) -> Iterator[str]:
         """The files that the project's wheel puts into a site directory, by their paths there.
@@ -83,7 +95,13 @@ class HatchProject:
     def core_metadata(self) -> str:
         from hatchling.metadata.spec import get_core_metadata_constructors
 
-        return str(get_core_metadata_constructors()["2.3"](self._builder.metadata))
+        try:
+            return str(get_core_metadata_constructors()["2.3"](self._builder.metadata))
+        except Exception as error:
+            raise ConfigError(
+                f"The metadata of the project in `{self.spec.root}` cannot be determined",
+                detail=f"  {words(error)}",
+            ) from error
 
     @contextmanager
     def hooked(self, artifact: Path) -> Iterator[None]:
@@ -170,9 +188,7 @@ class HatchProject:
             for file in builder.recurse_selected_project_files():
                 yield _in_layer(file.distribution_path), Path(file.path)
         forced = dict(builder.config.force_include) if "force-include" in table else {}
-        # Hooks for all targets name paths of a wheel, and the project's wheel runs them as well.
-        if "hooks" in table:
-            forced.update(builder.config.build_force_include)
+        forced.update(builder.config.build_force_include)
         try:
             for file in builder.recurse_forced_files(forced):
                 yield _in_layer(file.distribution_path), Path(file.path)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.lock import TOOL, LockedWheel, file_sha256
 from hatch_venvstacks.uv import run_uv
 
@@ -62,6 +63,9 @@ class Installer:
         # By a lock also for a single file: uv (0.13) takes a `#` in a path for the end of it.
         packages = [_package(wheel) for wheel in wheels]
         pylock = {"lock-version": "1.0", "created-by": TOOL, "packages": packages}
+        # A root of its own: uv takes settings from the projects above its folder.
+        project = prefix.with_name("pyproject.toml")
+        project.write_text("[tool.uv.workspace]\n", "utf-8")
         lock = prefix.with_name(f"pylock.{prefix.name}.toml")
         lock.write_text(tomlkit.dumps(pylock), "utf-8")
         try:
@@ -69,6 +73,15 @@ class Installer:
             self._uv(arguments, prefix, doing)
         finally:
             lock.unlink()
+            project.unlink()
+        missing = [wheel.name for wheel in wheels if not _is_installed(wheel, prefix)]
+        if missing:
+            raise ToolError(
+                doing,
+                detail=f"  uv did not put {', '.join(missing)} where it was told to",
+                hint="Look for a table `[pip]` in your uv.toml: `target`, `prefix` and the like in"
+                " it change where uv installs",
+            )
 
     def _uv(self, arguments: Sequence[str], prefix: Path, doing: str) -> None:
         options = [
@@ -78,6 +91,11 @@ class Installer:
             *("--no-build", "--no-compile-bytecode", "--preview-features", "pylock"),
         ]
         run_uv(["pip", *arguments, *options], folder=prefix.parent, doing=doing)
+
+
+def _is_installed(wheel: LockedWheel, prefix: Path) -> bool:
+    infos = (path.stem.partition("-")[0] for path in prefix.glob("lib*/*/*/*.dist-info"))
+    return any(canonicalize_name(name) == canonicalize_name(wheel.name) for name in infos)
 
 
 def _package(wheel: LockedWheel) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.conflicts import HeldProject, held_below, held_versions
 from hatch_venvstacks.context import LOCKED
-from hatch_venvstacks.errors import LockError, StaleLockError
+from hatch_venvstacks.errors import ConfigError, LockError, StaleLockError
 from hatch_venvstacks.lock import Lock, changed_wheels, command_in, python_changes, staleness
 from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.resolve import Ground, resolve
@@ -127,8 +128,8 @@ def _changes(
 def _projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[HeldProject]:
     """The own projects of layers below that the top layer may require, itself or through others.
 
-    A version that is computed may be costly, or need a plugin that is not here: such a project
-    counts only where the layer requires it itself, now or in its ``lock``.
+    A version that is computed may be costly, and a project may need a plugin that is not here: such
+    a one counts only where the layer requires it, now or in its ``lock``.
     """
     names: set[str] = {canonicalize_name(Requirement(text).name) for text in stack.top.requirements}
     if lock is not None:
@@ -138,8 +139,9 @@ def _projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[H
         if layer.include_project:
             name, project = canonicalize_name(layer.project_name), context.open_project(layer.root)
             if name in names or project.has_static_version:
-                held = HeldProject(name, project.version, layer.name, project.core_metadata)
-                projects.append(held)
+                with suppress(*(() if name in names else (ConfigError,))):
+                    held = HeldProject(name, project.version, layer.name, project.core_metadata)
+                    projects.append(held)
     return projects
 
 
@@ -228,16 +230,12 @@ def _write_new_lock(
 
 def _check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
     """Compare the project's ``requires-python`` with the runtime."""
-    # Of a host's CPython the lock holds the minor release: any of its patch releases will do.
-    patches = (
-        [runtime.version]
-        if runtime.version != runtime.minor
-        else (f"{runtime.minor}.{patch}" for patch in range(100))
-    )
-    wanted = SpecifierSet(spec.requires_python)
-    if not any(wanted.contains(version) for version in patches):
+    # Of a host's CPython the lock holds the minor release; it is the one that runs the build.
+    running = ".".join(str(part) for part in sys.version_info[:3])
+    version = running if running.startswith(f"{runtime.version}.") else runtime.version
+    if not SpecifierSet(spec.requires_python).contains(version):
         raise LockError(
             f"`project.requires-python` of layer `{spec.name}` is `{spec.requires_python}`, but"
-            f" its runtime is CPython {runtime.version}",
+            f" its runtime is CPython {version}",
             hint="Change `project.requires-python`, or `python` of the runtime layer",
         )

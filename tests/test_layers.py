@@ -274,6 +274,51 @@ def test_a_computed_version_below_that_is_required_by_another(monorepo: Monorepo
     monorepo.build("apps/a")
 
 
+def test_settings_of_uv_that_install_elsewhere(monorepo: Monorepo, tmp_path: Path) -> None:
+    make_wheel(monorepo.wheels, "vl-one", "1.0")
+    monorepo.runtime(dependencies=["vl-one"])
+    monorepo.build(RUNTIME, "lock")
+    settings = tmp_path / "uv.toml"
+    settings.write_text(f"[pip]\ntarget = '{tmp_path / 'elsewhere'}'\n", "utf-8")
+    done = monorepo.build(RUNTIME, env={"UV_CONFIG_FILE": str(settings)}, check=False)
+    assert "vl-one" in done.stderr
+    assert "`[pip]` in your uv.toml" in done.stderr
+    # Above the cache folder, a project's settings do not count.
+    (tmp_path / "pyproject.toml").write_text("[tool.uv]\nrequired-version = '<0.1'\n", "utf-8")
+    monorepo.build(RUNTIME, env={"HATCH_VENVLAYER_CACHE": str(tmp_path / "cache")})
+
+
+def test_scripts_without_a_package(monorepo: Monorepo) -> None:
+    monorepo.runtime()
+    monorepo.build(RUNTIME, "lock")
+    monorepo.layer("apps/a", base=[RUNTIME], project={"scripts": {"a": "b:c"}})
+    assert "`a` has scripts, but its package is not in the layer" in monorepo.build("apps/a").stderr
+    app = monorepo.layer("apps/a", base=[RUNTIME])
+    with (app / "pyproject.toml").open("a") as file:
+        file.write("[tool.hatch.build.targets.wheel]\npackages = 'src/a'\n")
+    done = monorepo.build("apps/a", check=False)
+    assert "tool.hatch.build.targets.wheel.packages` must be an array" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_project_below_whose_metadata_hook_is_not_here(monorepo: Monorepo) -> None:
+    monorepo.runtime()
+    framework = monorepo.layer("frameworks/f", base=[RUNTIME], include_project=True)
+    monorepo.build(RUNTIME, "lock")
+    monorepo.build("frameworks/f", "lock")
+    path = framework / "pyproject.toml"
+    text = path.read_text("utf-8").replace("[project]\n", '[project]\ndynamic = ["readme"]\n')
+    path.write_text(f"{text}\n[tool.hatch.metadata.hooks.not-here]\n", "utf-8")
+    # Nobody requires it, so nobody needs to know more of it.
+    monorepo.layer("apps/a", base=["frameworks/f"])
+    monorepo.build("apps/a")
+    monorepo.layer("apps/a", base=["frameworks/f"], dependencies=["f"])
+    done = monorepo.build("apps/a", "lock", check=False)
+    assert done.returncode == 1
+    assert "not-here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_hooks_for_all_targets_and_for_this_one(monorepo: Monorepo) -> None:
     hook = (
         "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
