@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,15 +50,13 @@ def pack(plans: Sequence[Plan], top: str, level: int, path: Path, work: Path) ->
 
 
 def _concatenate(segments: tuple[Segment, ...], path: Path) -> Archive:
-    size = 0
+    digest = hashlib.sha256()
     with path.open("wb") as file:
         for segment in segments:
             with segment.path.open("rb") as source:
-                shutil.copyfileobj(source, file, 2**20)
-            size += segment.size
+                while chunk := source.read(2**20):
+                    digest.update(chunk)
+                    file.write(chunk)
             segment.path.unlink()
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
+    size = sum(segment.size for segment in segments)
     return Archive(path, size, digest.hexdigest(), segments)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
     from hatch_venvstacks.context import Context
+    from hatch_venvstacks.hatch_project import HatchProject
     from hatch_venvstacks.platforms import TargetPlatform
 
 SUBFOLDER = "venvlayer"
@@ -122,7 +123,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             return str(export_stack(self._project, folder, self._context))
 
     @cached_property
-    def _project(self) -> Any:
+    def _project(self) -> HatchProject:
         from hatch_venvstacks.hatch_project import HatchProject
 
         return HatchProject(self)

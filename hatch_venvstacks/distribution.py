@@ -39,15 +39,15 @@ _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cach
 class Installed:
     """A distribution as it lies in the folder ``prefix``.
 
-    ``files`` maps paths relative to the prefix to the hashes in RECORD (empty where it has none);
-    ``dist_info`` is such a path, too.
+    ``files`` are the paths in RECORD that are there, relative to the prefix; ``dist_info`` is such
+    a path, too.
     """
 
     prefix: Path
     name: str
     version: str
     dist_info: str
-    files: Mapping[str, str]
+    files: frozenset[str]
 
 
 def site_packages(minor: str) -> str:
@@ -121,7 +121,7 @@ def _read(prefix: Path, folder: Path) -> Installed:
         raise BuildError(f"`{shown}` is not complete: {error}") from error
     if not name or not version:
         raise BuildError(f"`{shown}` has no name or no version in its METADATA")
-    files = {}
+    files = set()
     for row in _rows(record, shown):
         path = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
         if path.startswith(("../", "/")):
@@ -130,8 +130,8 @@ def _read(prefix: Path, folder: Path) -> Installed:
                 hint="Report it to the maintainers of that distribution",
             )
         if (prefix / path).is_file() and not _is_transient(path, f"{site}/{shown}"):
-            files[path] = row[1] if len(row) > 1 else ""
-    return Installed(prefix, name, version, f"{site}/{shown}", files)
+            files.add(path)
+    return Installed(prefix, name, version, f"{site}/{shown}", frozenset(files))
 
 
 def _rows(record: str, shown: str) -> list[list[str]]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.lock import TOOL, LockedWheel, file_sha256
+from hatch_venvstacks.lock import TOOL, LockedWheel
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:

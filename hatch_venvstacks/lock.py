@@ -6,7 +6,6 @@ from stands in its ``[tool.hatch-venvstacks]`` table.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
+from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.spec import LayerSpec, LockedRuntime, RuntimeOrigin
 
@@ -113,15 +113,6 @@ def changed_wheels(lock: Lock) -> dict[str, str]:
             elif file_sha256(path) != wheel.hashes["sha256"]:
                 changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
     return changes
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file (hex), whatever its size."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def python_changes(lock: Lock, runtime: LockedRuntime) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -138,10 +137,15 @@ def _projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[H
     for layer in stack.below:
         if layer.include_project:
             name, project = canonicalize_name(layer.project_name), context.open_project(layer.root)
-            if name in names or project.has_static_version:
-                with suppress(*(() if name in names else (ConfigError,))):
-                    held = HeldProject(name, project.version, layer.name, project.core_metadata)
-                    projects.append(held)
+            if name not in names and not project.has_static_version:
+                continue
+            try:
+                held = HeldProject(name, project.version, layer.name, project.core_metadata)
+            except ConfigError:
+                if name in names:
+                    raise
+            else:
+                projects.append(held)
     return projects
 
 
@@ -219,6 +223,7 @@ def _write_new_lock(
     if required != projects:
         lock = resolved(required)
     if previous is not None and dump_lock(previous) == dump_lock(lock):
+        context.reporter.info(f"{lock.path.name} stays as it is")
         return lock
     write_lock(lock)
     added = [f"{name} {version}" for name, version in lock.versions().items()]

@@ -5,9 +5,9 @@ Both are described in ``docs/reference/layer-json.md`` and by JSON Schemas in ``
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.segment import FORMAT, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind
@@ -101,6 +101,6 @@ def describe_archive(
             },
         },
         "layer": layer,
-        "lock": {"sha256": hashlib.sha256(lock.path.read_bytes()).hexdigest()},
+        "lock": {"sha256": file_sha256(lock.path)},
         "segments": segments,
     }

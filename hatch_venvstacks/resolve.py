@@ -80,7 +80,6 @@ def resolve(
     held = {
         platform.name: held_below(below, platform.name, projects) for platform in ground.platforms
     }
-    _check_agreement(spec, below, held, ground)
     export: dict[str, Any] = {"packages": []}
     if spec.requirements:
         pins = previous.versions() if previous else {}
@@ -96,6 +95,7 @@ def resolve(
                 return tomllib.loads((ground.work / "free" / "uv.lock").read_text("utf-8"))
 
             raise explain(spec, held, ground.runtime.version, error, unconstrained) from error
+    _check_agreement(spec, below, held, ground)
     return _lock(spec, export, held, ground)
 
 
@@ -200,9 +200,7 @@ def _check_agreement(
     try:
         _run(spec.name, project, {}, ground, "agreement")
     except ToolError as error:
-        one = next((one for one in shadowed if blames(error, one)), None)
-        if one is None:
-            return  # the layer's own resolution fails as well, and says why
+        one = next((one for one in shadowed if blames(error, one)), shadowed[0])
         others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
         raise LockError(
             f"The layers below `{spec.name}` hold different versions of `{one.name}`: "

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import BuildError, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CACHE_VARIABLE = "HATCH_VENVLAYER_CACHE"
-_BLOCK = 1 << 20
 
 
 def default_root() -> Path:
@@ -175,18 +175,10 @@ def _digest(tree: Path) -> str:
             if path.is_symlink():
                 content, kind = path.readlink().as_posix(), "link"
             else:
-                content, kind = _content(path), oct(path.stat().st_mode & 0o111)
+                content, kind = file_sha256(path), oct(path.stat().st_mode & 0o111)
             place = path.relative_to(tree).as_posix()
             total.update(f"{place}\0{kind}\0{content}\0".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
-
-
-def _content(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _remove(path: Path) -> None:

@@ -380,7 +380,7 @@ def test_read_prefix(prefix: Prefix) -> None:
     assert (first.name, second.name) == ("a-two", "b-one")
     assert isinstance(first, Installed)
     assert first.dist_info == f"{SITE}/a_two-1.0.dist-info"
-    assert first.files[f"{SITE}/a_two.py"].startswith("sha256=")
+    assert f"{SITE}/a_two.py" in first.files
 
 
 def test_prefix_without_distributions(tmp_path: Path) -> None:
