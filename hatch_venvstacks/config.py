@@ -76,8 +76,6 @@ GENERIC_OPTIONS: Mapping[str, str] = {
     "require-runtime-dependencies": "require_runtime_dependencies",
     "require-runtime-features": "require_runtime_features",
     "dependencies": "dependencies",
-    "dev-mode-dirs": "dev_mode_dirs",
-    "dev-mode-exact": "dev_mode_exact",
 }
 
 MAX_NAME_LENGTH = 64

@@ -168,7 +168,8 @@ def _relocated_source(source: bytes) -> bytes:
             tree = ast.parse(text)
     except (SyntaxError, ValueError, LookupError):
         return source
-    lines = [*text.splitlines(keepends=True), "\n"]
+    # The lines that Python counts: `splitlines` ends one at form feeds and the like as well.
+    lines = [*io.StringIO(text, newline=""), "\n"]
     end = 0
     docstring = ast.get_docstring(tree, clean=False)
     if docstring is not None:

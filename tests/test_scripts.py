@@ -437,3 +437,12 @@ def test_invalid_escapes_say_nothing() -> None:
 def test_relocated_never_fails(rest: bytes) -> None:
     assert relocated(rest, PYTHON) == rest
     assert relocated(installed(PYTHON.encode(), rest), PYTHON).startswith(posix_header())
+
+
+@posix
+def test_lines_are_those_that_python_counts(tmp_path: Path) -> None:
+    text = "a\x0cb\u2028c\nd"
+    source = f"'''{text}'''\nfrom __future__ import annotations\nprint(ascii(__doc__))\n"
+    script = layer(tmp_path)
+    script.write_bytes(relocated(installed(PYTHON.encode(), source.encode()), PYTHON))
+    assert run(script).strip() == ascii(text)
