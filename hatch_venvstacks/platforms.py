@@ -44,6 +44,19 @@ class TargetPlatform:
             " and platform_python_implementation == 'CPython'"
         )
 
+    def marker_for_uv(self, minor: str) -> str:
+        """:attr:`marker` with what follows from it under CPython ``minor`` (``"3.11"``).
+
+        uv (0.13) does not know that ``implementation_name`` goes with
+        ``platform_python_implementation`` nor ``os_name`` with ``sys_platform``, and it compares
+        the marker of a requirement with the environment and with ``requires-python`` one after the
+        other, never with both together: it would resolve what is needed elsewhere only.
+        """
+        return (
+            f"{self.marker} and implementation_name == 'cpython' and os_name == '{self.os_name}'"
+            f" and python_version == '{minor}'"
+        )
+
 
 PLATFORMS = {
     platform.name: platform

@@ -130,7 +130,7 @@ def _run(
 def _project(
     requirements: Sequence[str], constraints: Sequence[str], ground: Ground
 ) -> dict[str, Any]:
-    markers = [platform.marker for platform in ground.platforms]
+    markers = [platform.marker_for_uv(ground.runtime.minor) for platform in ground.platforms]
     return {
         "project": {
             "name": _PROJECT,

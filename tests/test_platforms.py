@@ -76,6 +76,11 @@ def test_markers_tell_platforms_apart(name: str) -> None:
         if marker.evaluate(cast("dict[str, str]", marker_environment(other, "3.11")))
     ]
     assert holds == [name]
+    for_uv = Marker(PLATFORMS[name].marker_for_uv("3.11"))
+    for other in PLATFORMS.values():
+        for python in ("3.10.9", "3.11", "3.11.13"):
+            environment = cast("dict[str, str]", marker_environment(other, python))
+            assert for_uv.evaluate(environment) == (other.name == name and python[:4] == "3.11")
 
 
 def test_marker_environment() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.markers import Marker
 from wheels import make_wheel
 
 from hatch_venvstacks.errors import LockError
@@ -223,6 +224,26 @@ def test_conflict_through_an_extra(world: World) -> None:
     error = refused(world, "web[x]", below=below)
     assert "`web` -> `sub`" in error.message
     assert world.lock("web", below=below).versions() == {"web": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        "implementation_name == 'pypy'",
+        "os_name != 'posix'",
+        "python_version < '3.10' or platform_machine == 'ppc64le'",
+        "python_version >= '3.99' or sys_platform == 'win32'",
+        "python_version < '3.10' or sys_platform == 'win32' and extra == 'x'",
+    ],
+)
+def test_what_is_only_needed_elsewhere_is_not_resolved(world: World, marker: str) -> None:
+    world.wheel("dep", "1.0", f"vl-nowhere ; {marker}", f"low<2 ; {marker}", extras=["x"])
+    world.wheel("low", "1.0")
+    world.wheel("low", "2.0")
+    lock = world.lock("dep[x]", "low", f"vl-missing ; {marker.partition(' and ')[0]}")
+    assert lock.versions() == {"dep": "1.0", "low": "2.0"}
+    assert [package.marker for package in lock.pylock.packages] == [None, None]
+    assert [str(one) for one in lock.pylock.environments or ()] == [str(Marker(HERE.marker))]
 
 
 def test_requirement_for_elsewhere_is_not_blamed(world: World) -> None:
