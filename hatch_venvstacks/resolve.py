@@ -31,6 +31,7 @@ else:  # pragma: no cover (python < 3.11)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from hatch_venvstacks.platforms import TargetPlatform
@@ -81,8 +82,8 @@ def resolve(
         platform.name: held_below(below, platform.name, projects) for platform in ground.platforms
     }
     export: dict[str, Any] = {"packages": []}
+    pins = previous.versions() if previous else {}
     if spec.requirements:
-        pins = previous.versions() if previous else {}
         constraints = list(_constraints(held, ground.platforms))
         project = _project(spec.requirements, constraints, ground)
         try:
@@ -95,8 +96,9 @@ def resolve(
                 return tomllib.loads((ground.work / "free" / "uv.lock").read_text("utf-8"))
 
             raise explain(spec, held, ground.runtime.version, error, unconstrained) from error
-    _check_agreement(spec, below, held, ground)
-    return _lock(spec, export, held, ground)
+    agreed = _agreement(spec, below, held, pins, ground)
+    own = _exported(spec, export)
+    return _lock(spec, own, own if agreed is None else _exported(spec, agreed), held, ground)
 
 
 def _run(
@@ -185,20 +187,25 @@ def _constraints(
                 yield f"{name}=={version} ; {platform.marker}"
 
 
-def _check_agreement(
+def _agreement(
     spec: LayerSpec,
     below: Sequence[tuple[LayerSpec, Lock]],
     held: Mapping[str, Mapping[str, Held]],
+    pins: Mapping[str, str],
     ground: Ground,
-) -> None:
-    """Where two base layers hold two versions, the first must do for the whole stack."""
+) -> dict[str, Any] | None:
+    """Where two base layers hold two versions, the first must do for the whole stack.
+
+    What uv exports for the whole stack then counts: the version that is imported may require what
+    no layer below holds, because the layer that requires it was locked with the other version.
+    """
     shadowed = [one for names in held.values() for one in names.values() if one.shadowed]
     if not shadowed:
-        return
+        return None
     requirements = sorted({*spec.requirements, *_requirements_below(below)})
     project = _project(requirements, list(_constraints(held, ground.platforms)), ground)
     try:
-        _run(spec.name, project, {}, ground, "agreement")
+        return _run(spec.name, project, pins, ground, "agreement")
     except ToolError as error:
         one = next((one for one in shadowed if blames(error, one)), shadowed[0])
         others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
@@ -217,18 +224,23 @@ def _requirements_below(below: Sequence[tuple[LayerSpec, Lock]]) -> Iterator[str
 
 def _lock(
     spec: LayerSpec,
-    export: Mapping[str, Any],
+    own: Sequence[Package],
+    found: Sequence[Package],
     held: Mapping[str, Mapping[str, Held]],
     ground: Ground,
 ) -> Lock:
+    """The lock of what is ``found`` and not held below; ``own`` is what the layer itself needs."""
     runtime, platforms = ground.runtime, ground.platforms
-    found = _exported(spec, export)
     needed = {
-        platform.name: {str(p.name) for p in found if _holds(p.marker, platform, runtime)}
+        platform.name: _needed(
+            _names(own, platform, runtime),
+            _names(found, platform, runtime),
+            held[platform.name].keys(),
+        )
         for platform in platforms
     }
     tags = {platform.name: frozenset(wheel_tags(platform, runtime.minor)) for platform in platforms}
-    own = []
+    added = []
     for package in sorted(found, key=lambda package: (str(package.name), str(package.version))):
         targets = [
             platform
@@ -237,13 +249,13 @@ def _lock(
             and str(package.name) not in held[platform.name]
         ]
         if targets:
-            own.append(usable_package(package, spec, targets, platforms, tags))
+            added.append(usable_package(package, spec, targets, platforms, tags))
     pylock = Pylock(
         lock_version=Version("1.0"),
         environments=[Marker(platform.marker) for platform in platforms],
         requires_python=requires_python(runtime),
         created_by=TOOL,
-        packages=own,
+        packages=added,
     )
     inputs = LockInputs(
         platforms=tuple(platform.name for platform in platforms),
@@ -252,6 +264,17 @@ def _lock(
         runtime=runtime if spec.runtime is not None else None,
     )
     return Lock(spec.lock_file, pylock, inputs)
+
+
+def _needed(own: set[str], found: set[str], held: AbstractSet[str]) -> set[str]:
+    """The names that this layer depends on: held below, or added here."""
+    return (own & held) | (found - held)
+
+
+def _names(
+    packages: Sequence[Package], platform: TargetPlatform, runtime: LockedRuntime
+) -> set[str]:
+    return {str(one.name) for one in packages if _holds(one.marker, platform, runtime)}
 
 
 def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:

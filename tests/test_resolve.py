@@ -306,6 +306,19 @@ def test_the_right_one_of_two_disagreements_is_named(world: World, two_bases: Be
     assert "different versions of `sub`" in error.message
 
 
+def test_what_the_first_of_two_versions_below_lacks_is_added(world: World) -> None:
+    world.wheel("dep", "1.0", "sub ; extra == 'x'", extras=["x"])
+    world.wheel("dep", "2.0", extras=["x"])
+    world.wheel("sub", "1.0")
+    old = world.layer("old", "dep<2")
+    new = world.layer("new", "dep[x]")
+    lock = world.lock(below=[*old, *new])
+    assert lock.versions() == {"sub": "1.0"}
+    assert lock.inputs.below[HERE.name] == {"dep": "1.0 over 2.0", "sub": ""}
+    world.wheel("sub", "2.0")
+    assert world.lock(below=[*old, *new], previous=lock).versions() == {"sub": "1.0"}
+
+
 def test_layer_for_another_platform_holds_nothing_here(world: World) -> None:
     world.wheel("sub", "1.0")
     (spec, lock), = world.layer("base", "sub")  # fmt: skip
