@@ -140,8 +140,10 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             sibling = VenvLayerBuilder(str(root), plugin_manager=self.plugin_manager, app=self.app)
             return HatchProject(sibling)
 
+        host = host_platform()
         return Context(
-            platform=_buildable(host_platform()),
+            platform=_buildable(host),
+            host=host,
             store=Store(default_root()),
             reporter=_AppReporter(self.app),
             read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,

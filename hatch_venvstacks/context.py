@@ -69,11 +69,14 @@ class LayerProject(Protocol):
 class Context:
     """What all stages of one call share.
 
-    ``read`` gives the layer of a project folder, ``open_project`` all of that project. ``locked``
-    forbids to write any lock; ``mtime`` dates the project's own files (seconds since the epoch).
+    ``platform`` is the one that is built for, ``host`` the one of this machine; the oldest systems
+    that a layer itself asks for are not in them. ``read`` gives the layer of a project folder,
+    ``open_project`` all of that project. ``locked`` forbids to write any lock; ``mtime`` dates the
+    project's own files (seconds since the epoch).
     """
 
     platform: TargetPlatform
+    host: TargetPlatform
     store: Store
     reporter: Reporter
     read: Callable[[Path], LayerSpec]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Installer:
-    """Installs for ``layer`` on ``platform``, as its Python does.
+    """Installs for ``layer`` on ``platform``, as its Python does; its oldest system counts.
 
     ``interpreter`` is a CPython of the layer's minor release; it need not be one for ``platform``.
     """
@@ -91,7 +91,12 @@ class Installer:
             *("--python-platform", self.platform.uv),
             *("--no-build", "--no-compile-bytecode", "--preview-features", "pylock"),
         ]
-        run_uv(["pip", *arguments, *options], folder=prefix.parent, doing=doing)
+        run_uv(
+            ["pip", *arguments, *options],
+            folder=prefix.parent,
+            doing=doing,
+            settings=self.platform.uv_environment,
+        )
 
 
 def _is_installed(wheel: LockedWheel, prefix: Path) -> bool:

@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import platform
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import VenvLayerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from packaging.markers import Environment
     from packaging.tags import Tag
 
 
+# The oldest systems that a layer runs on unless it says otherwise: those that uv takes for its
+# `--python-platform` names (https://docs.astral.sh/uv/reference/cli/#uv-pip-install).
+LINUX_GLIBC = (2, 28)
+MACOS_RELEASE = (13, 0)
+# The releases of glibc that uv has names for.
+_UV_GLIBC = (17, 28, *range(31, 41))
+
+
 @dataclass(frozen=True)
 class TargetPlatform:
-    """One kind of machine that a layer is built for.
+    """One kind of machine that a layer is built for, and the oldest system of its kind.
 
     ``sys_platform``, ``platform_system``, ``os_name`` and ``machine`` are the values of the
-    :pep:`508` markers there; ``uv`` is the name that uv's ``--python-platform`` takes.
+    :pep:`508` markers there. ``oldest`` is a release of glibc on Linux, one of macOS there, and
+    empty on Windows.
     """
 
     name: str
@@ -34,7 +43,7 @@ class TargetPlatform:
     platform_system: str
     os_name: str
     machine: str
-    uv: str
+    oldest: tuple[int, ...] = ()
 
     @property
     def marker(self) -> str:
@@ -57,30 +66,81 @@ class TargetPlatform:
             f" and python_version == '{minor}'"
         )
 
+    @property
+    def uv(self) -> str:
+        """The name that uv's ``--python-platform`` takes.
+
+        On macOS the oldest release goes with it in the environment (:attr:`uv_environment`).
+        """
+        architecture = {"arm64": "aarch64", "amd64": "x86_64"}.get(
+            self.machine.lower(), self.machine
+        )
+        if self.sys_platform == "darwin":
+            return f"{architecture}-apple-darwin"
+        if self.sys_platform == "win32":
+            return f"{architecture}-pc-windows-msvc"
+        known = next((minor for minor in _UV_GLIBC if minor >= self.oldest[1]), _UV_GLIBC[-1])
+        return f"{architecture}-manylinux_2_{known}"
+
+    @property
+    def uv_environment(self) -> dict[str, str]:
+        """What uv needs in its environment to choose wheels for this platform."""
+        if self.sys_platform != "darwin":
+            return {}
+        return {"MACOSX_DEPLOYMENT_TARGET": ".".join(map(str, self.oldest))}
+
+    def since(self, linux: tuple[int, int], macos: tuple[int, int]) -> TargetPlatform:
+        """The platform with other oldest systems: a release of glibc, one of macOS."""
+        if self.sys_platform == "linux":
+            return replace(self, oldest=linux)
+        if self.sys_platform == "darwin":
+            # The first macOS for these machines.
+            return replace(self, oldest=max(macos, (11, 0)) if self.machine == "arm64" else macos)
+        return self
+
 
 PLATFORMS = {
-    platform.name: platform
-    for platform in (
-        TargetPlatform(
-            "linux_x86_64", "linux", "Linux", "posix", "x86_64", "x86_64-manylinux_2_28"
-        ),
-        TargetPlatform(
-            "linux_aarch64", "linux", "Linux", "posix", "aarch64", "aarch64-manylinux_2_28"
-        ),
-        TargetPlatform(
-            "macosx_arm64", "darwin", "Darwin", "posix", "arm64", "aarch64-apple-darwin"
-        ),
-        TargetPlatform(
-            "macosx_x86_64", "darwin", "Darwin", "posix", "x86_64", "x86_64-apple-darwin"
-        ),
-        TargetPlatform("win_amd64", "win32", "Windows", "nt", "AMD64", "x86_64-pc-windows-msvc"),
-        TargetPlatform("win_arm64", "win32", "Windows", "nt", "ARM64", "aarch64-pc-windows-msvc"),
+    one.name: one
+    for one in (
+        TargetPlatform("linux_x86_64", "linux", "Linux", "posix", "x86_64", LINUX_GLIBC),
+        TargetPlatform("linux_aarch64", "linux", "Linux", "posix", "aarch64", LINUX_GLIBC),
+        TargetPlatform("macosx_arm64", "darwin", "Darwin", "posix", "arm64", MACOS_RELEASE),
+        TargetPlatform("macosx_x86_64", "darwin", "Darwin", "posix", "x86_64", MACOS_RELEASE),
+        TargetPlatform("win_amd64", "win32", "Windows", "nt", "AMD64"),
+        TargetPlatform("win_arm64", "win32", "Windows", "nt", "ARM64"),
     )
 }
 
-# What `uv --python-platform` takes as the oldest system of the above names (uv 0.13).
-LINUX_GLIBC = (2, 28)
-MACOS_RELEASE = (13, 0)
+
+def common_marker(chosen: Collection[TargetPlatform], among: Sequence[TargetPlatform]) -> str:
+    """The simplest :pep:`508` marker that, ``among`` these platforms, holds on the ``chosen`` ones.
+
+    It is empty where they are all of them.
+    """
+    if len(chosen) == len(among):
+        return ""
+    systems = list(dict.fromkeys(one.sys_platform for one in among))
+    missing = [
+        system for system in systems if not any(one.sys_platform == system for one in chosen)
+    ]
+    whole = [
+        system
+        for system in systems
+        if all(one in chosen for one in among if one.sys_platform == system)
+    ]
+    if len(missing) == 1 and len(whole) == len(systems) - 1:
+        return f"sys_platform != '{missing[0]}'"
+    parts = []
+    for system in systems:
+        if system in whole:
+            parts.append(f"sys_platform == '{system}'")
+        elif system not in missing:
+            parts += [
+                f"sys_platform == '{system}' and platform_machine == '{one.machine}'"
+                for one in chosen
+                if one.sys_platform == system
+            ]
+    return " or ".join(parts)
 
 
 def host_platform(tag: str | None = None, machine: str | None = None) -> TargetPlatform:
@@ -143,19 +203,19 @@ def _platform_tags(target: TargetPlatform) -> Iterator[str]:
     from packaging.tags import mac_platforms
 
     if target.sys_platform == "darwin":
-        yield from mac_platforms(MACOS_RELEASE, target.machine)
+        yield from mac_platforms((target.oldest[0], target.oldest[1]), target.machine)
     elif target.sys_platform == "linux":
-        yield from _manylinux_tags(target.machine)
+        yield from _manylinux_tags(target)
         yield f"linux_{target.machine}"
     else:
         yield target.name
 
 
-def _manylinux_tags(machine: str) -> Iterator[str]:
+def _manylinux_tags(target: TargetPlatform) -> Iterator[str]:
     # The legacy names stand for a glibc release (PEP 600).
     legacy = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
-    oldest = 5 if machine == "x86_64" else 17
-    for minor in range(LINUX_GLIBC[1], oldest - 1, -1):
-        yield f"manylinux_2_{minor}_{machine}"
+    first = 5 if target.machine == "x86_64" else 17
+    for minor in range(target.oldest[1], first - 1, -1):
+        yield f"manylinux_2_{minor}_{target.machine}"
         if (2, minor) in legacy:
-            yield f"{legacy[2, minor]}_{machine}"
+            yield f"{legacy[2, minor]}_{target.machine}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,54 @@ class LockedRuntime:
 
 
 @dataclass(frozen=True)
+class Index:
+    """One named index of a ``[[tool.uv.index]]`` table.
+
+    ``url`` holds neither user name nor password; that of a local folder is ``file:`` with an
+    absolute path. ``flat`` tells a folder or page of wheels from a Simple API (:pep:`503`).
+    ``options`` are further keys of the table that only uv looks into (``authenticate`` …).
+
+    Source: https://docs.astral.sh/uv/concepts/indexes/.
+    """
+
+    name: str
+    url: str
+    explicit: bool = False
+    default: bool = False
+    flat: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """Where a package comes from, by ``[tool.uv.sources]``: a named index, or a local ``path``.
+
+    ``name`` is normalized, ``marker`` a :pep:`508` marker (empty: everywhere), ``path`` an absolute
+    path of a project's folder or of a wheel; of ``index`` and ``path`` one is set.
+
+    Source: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources.
+    """
+
+    name: str
+    index: str = ""
+    path: Path | None = None
+    marker: str = ""
+
+
+@dataclass(frozen=True)
+class UvSettings:
+    """What a layer's project tells uv of where packages come from.
+
+    ``indexes`` and ``sources`` are in the order in which the project has them, ``exclude_newer`` is
+    a date, a time or a duration (``"1 week"``); empty where the project has none.
+    """
+
+    indexes: tuple[Index, ...] = ()
+    sources: tuple[PackageSource, ...] = ()
+    exclude_newer: str = ""
+
+
+@dataclass(frozen=True)
 class LayerSpec:
     """One validated ``[tool.hatch.build.targets.venvlayer]`` table, and its project's part.
 
@@ -87,6 +135,12 @@ class LayerSpec:
     layer adds (features and dependency groups merged in), ``lock_file`` is absolute.
     ``requires_python`` is the project's, empty where it says nothing; ``include_project`` is
     ``None`` where the option is left out.
+
+    ``platforms`` are names of target platforms, empty where the option is left out; the oldest
+    systems that must run the layer are ``linux_target`` (glibc, ``(2, 28)``) and ``macos_target``
+    (``(13, 0)``), ``None`` where they are left out. ``exclude_packages`` are normalized names.
+    ``package_indexes`` maps normalized names of packages to names of indexes, ``index_overrides``
+    names of indexes to those that stand for them, and ``priority_indexes`` are names of indexes.
     """
 
     root: Path
@@ -102,3 +156,11 @@ class LayerSpec:
     support_modules: tuple[str, ...] = ()
     lock_file: Path = Path(DEFAULT_LOCK_FILE)
     compression_level: int = DEFAULT_COMPRESSION_LEVEL
+    platforms: tuple[str, ...] = ()
+    linux_target: tuple[int, int] | None = None
+    macos_target: tuple[int, int] | None = None
+    exclude_packages: tuple[str, ...] = ()
+    package_indexes: Mapping[str, str] = field(default_factory=dict)
+    index_overrides: Mapping[str, str] = field(default_factory=dict)
+    priority_indexes: tuple[str, ...] = ()
+    uv: UvSettings = UvSettings()

@@ -63,22 +63,29 @@ _OURS = {
 
 
 def run_uv(
-    arguments: Sequence[str], *, folder: Path, doing: str, environ: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    doing: str,
+    environ: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> str:
     """Run uv in ``folder`` and give its standard output.
 
     ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
-    ``environ`` is the caller's environment, :data:`os.environ` by default.
+    ``environ`` is the caller's environment, :data:`os.environ` by default; ``settings`` are
+    further variables for uv.
 
     :raises ToolError: where uv fails; its own words are kept.
     """
     from uv import find_uv_bin
 
+    environment = uv_environment(os.environ if environ is None else environ)
     try:
         process = subprocess.run(
             [find_uv_bin(), *arguments],
             cwd=folder,
-            env=uv_environment(os.environ if environ is None else environ),
+            env={**environment, **(settings or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -27,7 +27,7 @@ def context(root: Path) -> Context:
         raise AssertionError(folder)
 
     platform = PLATFORMS["linux_x86_64"]
-    return Context(platform, Store(root), Silent(), read, read)  # type: ignore[arg-type]
+    return Context(platform, platform, Store(root), Silent(), read, read)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def make_world(root: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     def project(folder: Path) -> Any:
         raise AssertionError(folder)
 
-    context = Context(host_platform(), Store(root / "cache"), said, specs.__getitem__, project)
+    here = host_platform()
+    context = Context(here, here, Store(root / "cache"), said, specs.__getitem__, project)
     world = World(root, index, context, said, specs)
     world.layer("rt", "numbers-lib")
     world.layer("left", "learn", bases=("rt",))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import platform as this
 import sys
@@ -15,6 +16,7 @@ from hatch_venvstacks.errors import VenvLayerError
 from hatch_venvstacks.platforms import (
     LINUX_GLIBC,
     PLATFORMS,
+    common_marker,
     host_platform,
     marker_environment,
     wheel_tags,
@@ -168,6 +170,105 @@ def test_wheels_that_do_not_fit(tag: str) -> None:
 )
 def test_other_platforms(tag: str, target: str, expected: bool) -> None:
     assert fits(tag, target) is expected
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "expected"),
+    [
+        ("cp311-cp311-manylinux_2_17_x86_64", "linux_x86_64", True),
+        ("cp311-cp311-manylinux_2_24_x86_64", "linux_x86_64", False),
+        ("cp311-cp311-macosx_12_0_x86_64", "macosx_x86_64", True),
+        ("cp311-cp311-macosx_13_0_x86_64", "macosx_x86_64", False),
+        ("cp311-cp311-win_amd64", "win_amd64", True),
+    ],
+)
+def test_oldest_system(tag: str, target: str, expected: bool) -> None:
+    oldest = PLATFORMS[target].since((2, 17), (12, 3))
+    assert bool(parse_tag(tag) & set(wheel_tags(oldest, "3.11"))) is expected
+    newest = PLATFORMS[target].since((2, 40), (26, 0))
+    assert parse_tag(tag) & set(wheel_tags(newest, "3.11"))
+
+
+def test_first_macos_for_arm() -> None:
+    assert MAC.since((2, 28), (10, 13)).oldest == (11, 0)
+    assert PLATFORMS["macosx_x86_64"].since((2, 28), (10, 13)).oldest == (10, 13)
+
+
+@pytest.mark.parametrize(
+    ("target", "linux", "macos", "name", "environment"),
+    [
+        ("linux_x86_64", (2, 28), (13, 0), "x86_64-manylinux_2_28", {}),
+        ("linux_aarch64", (2, 17), (13, 0), "aarch64-manylinux_2_17", {}),
+        # uv has no name for this release; the lock has only wheels that an older one takes, too.
+        ("linux_x86_64", (2, 20), (13, 0), "x86_64-manylinux_2_28", {}),
+        ("linux_x86_64", (2, 40), (13, 0), "x86_64-manylinux_2_40", {}),
+        (
+            "macosx_arm64",
+            (2, 28),
+            (12, 3),
+            "aarch64-apple-darwin",
+            {"MACOSX_DEPLOYMENT_TARGET": "12.3"},
+        ),
+        (
+            "macosx_x86_64",
+            (2, 28),
+            (10, 13),
+            "x86_64-apple-darwin",
+            {"MACOSX_DEPLOYMENT_TARGET": "10.13"},
+        ),
+        ("win_amd64", (2, 28), (13, 0), "x86_64-pc-windows-msvc", {}),
+        ("win_arm64", (2, 28), (13, 0), "aarch64-pc-windows-msvc", {}),
+    ],
+)
+def test_names_for_uv(
+    target: str,
+    linux: tuple[int, int],
+    macos: tuple[int, int],
+    name: str,
+    environment: dict[str, str],
+) -> None:
+    platform = PLATFORMS[target].since(linux, macos)
+    assert platform.uv == name
+    assert platform.uv_environment == environment
+
+
+@pytest.mark.parametrize(
+    ("chosen", "marker"),
+    [
+        (list(PLATFORMS), ""),
+        (["linux_x86_64", "linux_aarch64"], "sys_platform == 'linux'"),
+        (["macosx_arm64"], "sys_platform == 'darwin' and platform_machine == 'arm64'"),
+        (
+            ["linux_x86_64", "linux_aarch64", "win_amd64", "win_arm64"],
+            "sys_platform != 'darwin'",
+        ),
+        (
+            ["linux_x86_64", "win_amd64", "win_arm64"],
+            "sys_platform == 'linux' and platform_machine == 'x86_64' or sys_platform == 'win32'",
+        ),
+    ],
+)
+def test_common_marker(chosen: list[str], marker: str) -> None:
+    assert common_marker([PLATFORMS[name] for name in chosen], list(PLATFORMS.values())) == marker
+
+
+def test_common_markers_hold_where_they_should() -> None:
+    names = list(PLATFORMS)
+    for size in range(1, len(names) + 1):
+        for among in itertools.combinations(names, size):
+            for count in range(1, size + 1):
+                for chosen in itertools.combinations(among, count):
+                    text = common_marker(
+                        [PLATFORMS[name] for name in chosen], [PLATFORMS[name] for name in among]
+                    )
+                    holds = [name for name in among if not text or evaluated(text, name)]
+                    assert holds == list(chosen)
+
+
+@functools.cache
+def evaluated(marker: str, name: str) -> bool:
+    environment = cast("dict[str, str]", marker_environment(PLATFORMS[name], "3.11"))
+    return Marker(marker).evaluate(environment)
 
 
 def test_best_wheel_comes_first() -> None:

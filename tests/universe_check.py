@@ -196,7 +196,12 @@ class Examination:
             place / layer.name: _spec(layer, place, machine.runtime) for layer in universe.layers
         }
         self.context = Context(
-            host_platform(), machine.store, self.said, self.specs.__getitem__, _no_project
+            host_platform(),
+            host_platform(),
+            machine.store,
+            self.said,
+            self.specs.__getitem__,
+            _no_project,
         )
         self.joint = Joint(place / "joint", place / "index", machine.interpreter, machine.python)
         self.place = place
