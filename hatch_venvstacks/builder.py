@@ -12,6 +12,7 @@ import shutil
 import sys
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -42,6 +43,8 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
     """Builds the project as a layer."""
 
     PLUGIN_NAME = "venvlayer"
+    # The platform that is being built for, where it is not this machine's.
+    _platform: TargetPlatform | None = None
 
     @classmethod
     def get_config_class(cls) -> type[VenvLayerConfig]:
@@ -64,15 +67,31 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         versions: list[str] | None = None,
         **options: Any,
     ) -> Generator[str, None, None]:
-        """Build as every target does, once the table and the output folder are known to be good."""
+        """Build as every target does, once the table and the output folder are known to be good.
+
+        Archives are built for each of the platforms that ``HATCH_VENVLAYER_PLATFORM`` names.
+        """
+        versions = versions or self.config.versions
         with _Lines(self.app):
             _check_encoding()
             layer_table(self.metadata)
             _ = self.config.spec
             check_metadata(self.metadata)
-            self._check_versions(versions or self.config.versions)
+            self._check_versions(versions)
             self._check_folder(directory)
-        yield from super().build(directory=directory, versions=versions, **options)
+            asked = self._asked_platforms(versions)
+        if asked is None:
+            yield from super().build(directory=directory, versions=versions, **options)
+            return
+        for version in versions:
+            # A lock is for all platforms, and the only version that needs none to be chosen.
+            platforms = [self._host] if version == "lock" else self._platforms(asked)
+            for number, platform in enumerate(platforms):
+                self._platform = platform
+                # What this call has built for another platform is not to be cleaned away.
+                later = {"clean": False} if number else {}
+                built = {**options, **later}
+                yield from super().build(directory=directory, versions=[version], **built)
 
     def get_build_hooks(self, directory: str) -> dict[str, Any]:
         """The project's hooks; what goes wrong in them is said, as for the layer itself."""
@@ -128,11 +147,42 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
         return HatchProject(self)
 
+    def _asked_platforms(self, versions: list[str]) -> tuple[str, ...] | None:
+        from hatch_venvstacks.context import named_platforms
+        from hatch_venvstacks.lock import PLATFORM
+
+        asked = named_platforms(os.environ)
+        if "export" in versions and asked is not None and len(asked) != 1:
+            raise BuildError(
+                "An export is for one platform",
+                hint=f"Set {PLATFORM} to one, or unset it for that of this machine",
+            )
+        return asked
+
+    def _platforms(self, asked: tuple[str, ...]) -> list[TargetPlatform]:
+        """The platforms to build for: those that were ``asked`` for, or all that are locked."""
+        from hatch_venvstacks.locking import locked_platforms
+        from hatch_venvstacks.platforms import PLATFORMS
+
+        with _Lines(self.app):
+            names = asked or locked_platforms(self.config.spec, self._context)
+            return [_buildable(PLATFORMS[name]) for name in names]
+
     @cached_property
+    def _host(self) -> TargetPlatform:
+        from hatch_venvstacks.platforms import host_platform
+
+        return host_platform()
+
+    @property
     def _context(self) -> Context:
+        """What the stages share, for the platform that is being built for."""
+        return replace(self._shared, platform=self._platform or self._host)
+
+    @cached_property
+    def _shared(self) -> Context:
         from hatch_venvstacks.context import Context, environment_options
         from hatch_venvstacks.hatch_project import HatchProject
-        from hatch_venvstacks.platforms import host_platform
         from hatch_venvstacks.project import read_project
         from hatch_venvstacks.store import Store, default_root
 
@@ -140,10 +190,9 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             sibling = VenvLayerBuilder(str(root), plugin_manager=self.plugin_manager, app=self.app)
             return HatchProject(sibling)
 
-        host = host_platform()
         return Context(
-            platform=_buildable(host),
-            host=host,
+            platform=_buildable(self._host),
+            host=self._host,
             store=Store(default_root()),
             reporter=_AppReporter(self.app),
             read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.requirements import ProjectFacts, read_requirements
+from hatch_venvstacks.platform_options import (
+    read_linux_target,
+    read_macos_target,
+    read_platforms,
+)
+from hatch_venvstacks.requirements import ProjectFacts, read_excluded, read_requirements
 from hatch_venvstacks.runtime_options import read_runtime
 from hatch_venvstacks.spec import (
     DEFAULT_COMPRESSION_LEVEL,
@@ -52,6 +58,10 @@ LAYER_OPTIONS: Mapping[str, tuple[LayerKind, ...]] = {
     "include-project": _ALL,
     "launch-module": (LayerKind.APPLICATION,),
     "support-modules": (LayerKind.APPLICATION,),
+    "platforms": _ALL,
+    "linux-target": _ALL,
+    "macos-target": _ALL,
+    "exclude-packages": _ALL,
     "lock-file": _ALL,
     "compression-level": _ALL,
 }
@@ -116,7 +126,11 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         lock_file=_lock_file(options, root),
         compression_level=options.integer("compression-level", 1, MAX_COMPRESSION_LEVEL)
         or DEFAULT_COMPRESSION_LEVEL,
+        platforms=read_platforms(options),
+        linux_target=read_linux_target(options),
+        macos_target=read_macos_target(options),
     )
+    spec = replace(spec, exclude_packages=read_excluded(options, spec.requirements))
     if options.options.get("reproducible") is False:
         options.fault(
             f"Field {options.field('reproducible')} cannot be false: layers always are reproducible"

@@ -72,7 +72,7 @@ def held_below(
         own = [one for one in projects if one.layer == layer.name]
         for one in own:
             _hold(held, Held(one.name, one.version, layer.name, requires=one.requires))
-        for name, version in lock.versions().items():
+        for name, version in lock.versions(platform).items():
             _hold(held, Held(name, version, layer.name))
     return held
 

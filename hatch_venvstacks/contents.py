@@ -80,7 +80,7 @@ def _distribution_plans(
     project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
 ) -> list[Plan]:
     """The plans of what the layer's lock adds, and of the project's own wheel."""
-    installer = _installer(layer, context)
+    installer = _installer(layer)
     wheels = _install(layer.spec, layer.lock, layer, prefix, context, doing="Fetching")
     name = str(canonicalize_name(layer.spec.project_name))
     own = _own_wheel(project, prefix, context)
@@ -112,19 +112,19 @@ def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | 
     return project.build_wheel(folder)
 
 
-def _installer(layer: LockedLayer, context: Context) -> Installer:
-    return Installer(layer.spec.name, layer.python, context.platform)
+def _installer(layer: LockedLayer) -> Installer:
+    return Installer(layer.spec.name, layer.python, layer.platform)
 
 
 def _install(
     spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context, doing: str
 ) -> list[LockedWheel]:
     """Install what the ``lock`` of ``spec`` adds, on the runtime of ``layer``, into ``prefix``."""
-    wheels = select_wheels(lock, context.platform, layer.runtime.version)
+    wheels = select_wheels(lock, layer.platform, layer.runtime.version)
     if wheels:
         count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
         context.reporter.info(f"{doing} {count} of `{spec.name}`")
-    _installer(layer, context).wheels(wheels, prefix)
+    _installer(layer).wheels(wheels, prefix)
     return wheels
 
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from packaging.utils import InvalidName, canonicalize_name
+
 from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.errors import words as words_of
+from hatch_venvstacks.lock import PLATFORM
+from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import MEMBER_TIME
+from hatch_venvstacks.table import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.store import Store
 
 LOCKED = "HATCH_VENVLAYER_LOCKED"
+UPGRADE = "HATCH_VENVLAYER_UPGRADE"
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 
@@ -66,13 +73,28 @@ class LayerProject(Protocol):
 
 
 @dataclass(frozen=True)
+class Upgrade:
+    """What is locked anew though it still fits: nothing, ``everything``, or normalized names."""
+
+    everything: bool = False
+    names: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.names)
+
+    def includes(self, name: str) -> bool:
+        """Whether the distribution of that normalized name is to be upgraded."""
+        return self.everything or name in self.names
+
+
+@dataclass(frozen=True)
 class Context:
     """What all stages of one call share.
 
     ``platform`` is the one that is built for, ``host`` the one of this machine; the oldest systems
     that a layer itself asks for are not in them. ``read`` gives the layer of a project folder,
-    ``open_project`` all of that project. ``locked`` forbids to write any lock; ``mtime`` dates the
-    project's own files (seconds since the epoch).
+    ``open_project`` all of that project. ``locked`` forbids to write any lock; ``upgrade`` is
+    what locking upgrades; ``mtime`` dates the project's own files (seconds since the epoch).
     """
 
     platform: TargetPlatform
@@ -82,6 +104,7 @@ class Context:
     read: Callable[[Path], LayerSpec]
     open_project: Callable[[Path], LayerProject]
     locked: bool = False
+    upgrade: Upgrade = Upgrade()
     mtime: int = MEMBER_TIME
 
 
@@ -93,6 +116,8 @@ def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:
     :raises ConfigError: where one has a value that it cannot have.
     """
     options: dict[str, Any] = {"locked": _switch(environ, LOCKED)}
+    if environ.get(UPGRADE, ""):
+        options["upgrade"] = _upgrade(environ[UPGRADE])
     epoch = environ.get(SOURCE_DATE_EPOCH, "")
     if epoch:
         # A tar header has eleven octal digits for the time.
@@ -103,6 +128,44 @@ def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:
             )
         options["mtime"] = int(epoch)
     return options
+
+
+def named_platforms(environ: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The target platforms that ``HATCH_VENVLAYER_PLATFORM`` names; empty for ``all``.
+
+    ``None`` where it is unset: then a build is for this machine.
+
+    :raises ConfigError: where it names something else.
+    """
+    words = [word.strip() for word in environ.get(PLATFORM, "").split(",")]
+    if words == [""]:
+        return None
+    if words == ["all"]:
+        return ()
+    for word in words:
+        if word not in PLATFORMS:
+            raise ConfigError(
+                f"The environment variable `{PLATFORM}` names no target platform: `{word}`"
+                f"{did_you_mean(word, PLATFORMS)}",
+                hint=f"It must be `all`, or some of {', '.join(PLATFORMS)}, with commas between",
+            )
+    return tuple(name for name in PLATFORMS if name in words)
+
+
+def _upgrade(value: str) -> Upgrade:
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    if [word.lower() for word in words] in (["0"], ["false"]):
+        return Upgrade()
+    if [word.lower() for word in words] in (["all"], ["1"], ["true"]):
+        return Upgrade(everything=True)
+    try:
+        return Upgrade(names=frozenset(canonicalize_name(word, validate=True) for word in words))
+    except InvalidName as error:
+        raise ConfigError(
+            f"The environment variable `{UPGRADE}` is `{value}`",
+            detail=f"  {words_of(error)}",
+            hint="It must be `all`, or names of packages with commas between",
+        ) from error
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A layer's lock as a value, and whether it still fits what it was computed from.
+"""A layer's lock as a value.
 
 Any tool that reads :pep:`751` locks can install from it what the layer adds. What it was computed
 from stands in its ``[tool.hatch-venvstacks]`` table.
@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
-from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.spec import LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.platforms import (
+    LINUX_GLIBC,
+    MACOS_RELEASE,
+    PLATFORMS,
+    marker_environment,
+    wheel_tags,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from packaging.pylock import PackageWheel
+    from packaging.pylock import Package, PackageWheel
 
     from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.spec import LockedRuntime
 
 TOOL = "hatch-venvstacks"
 # Between the version that is imported and those of further layers that it hides.
 OVER = " over "
+# Which platforms a build is for: the name of an environment variable.
+PLATFORM = "HATCH_VENVLAYER_PLATFORM"
 LOCK_COMMAND = "hatch build -t venvlayer:lock"
 
 
@@ -38,13 +47,19 @@ class LockInputs:
     ``below`` maps a target platform to the names of this layer's full resolution, each with the
     version that a layer below holds; the empty string where none does, and this layer adds it.
     Names on which the layers below differ are there in any case, as ``2.0 over 1.0``. ``runtime``
-    is set in the locks of runtime layers only.
+    is set in the locks of runtime layers only. ``platforms`` are names in the order of
+    :data:`hatch_venvstacks.platforms.PLATFORMS`; ``linux_target`` and ``macos_target`` are the
+    oldest glibc and macOS. ``excluded`` are the names that were left out though something may
+    require them, those that layers below leave out among them.
     """
 
     platforms: tuple[str, ...]
     requirements: tuple[str, ...]
     below: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: LockedRuntime | None = None
+    linux_target: tuple[int, int] = LINUX_GLIBC
+    macos_target: tuple[int, int] = MACOS_RELEASE
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,46 @@ class Lock:
     pylock: Pylock
     inputs: LockInputs
 
-    def versions(self) -> dict[str, str]:
-        """Normalized name -> version of everything that this layer adds."""
-        return {str(package.name): str(package.version) for package in self.pylock.packages}
+    @cached_property
+    def targets(self) -> tuple[TargetPlatform, ...]:
+        """The target platforms, with the oldest systems that must run the layer."""
+        inputs = self.inputs
+        return tuple(
+            PLATFORMS[name].since(inputs.linux_target, inputs.macos_target)
+            for name in inputs.platforms
+        )
+
+    def target(self, platform: str) -> TargetPlatform:
+        """The target platform of that name.
+
+        :raises LockError: where the lock is not for it.
+        """
+        found = [one for one in self.targets if one.name == platform]
+        if not found:
+            raise LockError(
+                f"The lock is not for {platform}: {self.path}",
+                hint=f"It is for {', '.join(self.inputs.platforms)}. Add the platform to"
+                f" `platforms` of the layer and of those below, or set {PLATFORM}",
+            )
+        return found[0]
+
+    def added(self, platform: str) -> tuple[Package, ...]:
+        """What this layer adds on the target platform of that name; nothing on another one."""
+        return self._added.get(platform, ())
+
+    def versions(self, platform: str) -> dict[str, str]:
+        """Normalized name -> version of what this layer adds on that target platform."""
+        return {str(package.name): str(package.version) for package in self.added(platform)}
+
+    @cached_property
+    def _added(self) -> dict[str, tuple[Package, ...]]:
+        # The markers in a lock only tell platforms apart, so that no release of Python matters.
+        return {
+            target.name: tuple(
+                package for package in self.pylock.packages if _holds(package, target)
+            )
+            for target in self.targets
+        }
 
 
 @dataclass(frozen=True)
@@ -74,55 +126,6 @@ class LockedWheel:
     filename: str
 
 
-def staleness(lock: Lock, spec: LayerSpec, provided: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """What has changed since ``lock`` was computed, a line each; nothing where it still fits.
-
-    ``provided`` maps the target platforms that are built for to what the layers below hold there:
-    normalized name -> version, as :attr:`LockInputs.below` has it.
-    """
-    inputs = lock.inputs
-    lines = [f"requirement added: {name}" for name in _missing(spec, inputs.requirements)]
-    lines += [
-        f"requirement removed: {name}"
-        for name in inputs.requirements
-        if name not in spec.requirements
-    ]
-    lines += _runtime_changes(spec, inputs.runtime)
-    for platform, names in provided.items():
-        if platform not in inputs.platforms:
-            lines.append(f"platform added: {platform}")
-        known = inputs.below.get(platform, {})
-        disputed = {name: "" for name, now in names.items() if OVER in now and name not in known}
-        for name, before in {**known, **disputed}.items():
-            now = names.get(name, "")
-            if now != before:
-                lines.append(_below_change(name, before, now))
-    return lines
-
-
-def changed_wheels(lock: Lock) -> dict[str, str]:
-    """The distributions whose local wheels are not the files that were locked: name -> what is."""
-    changes = {}
-    for package in lock.pylock.packages:
-        for wheel in package.wheels or ():
-            if wheel.path is None:
-                continue
-            path = Path(wheel_location(wheel, lock.path.parent))
-            if not path.is_file():
-                changes[str(package.name)] = f"the local wheel is gone: {wheel.path}"
-            elif file_sha256(path) != wheel.hashes["sha256"]:
-                changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
-    return changes
-
-
-def python_changes(lock: Lock, runtime: LockedRuntime) -> list[str]:
-    """Why ``lock`` does not fit the CPython of the runtime below, a line each."""
-    wanted = lock.pylock.requires_python
-    if wanted is None or wanted.contains(runtime.version):
-        return []
-    return [f"the runtime is CPython {runtime.version}, the lock is for {wanted}"]
-
-
 def requires_python(runtime: LockedRuntime) -> SpecifierSet:
     """The Pythons that a layer on ``runtime`` works with: this release and later patch releases."""
     major, minor = (int(part) for part in runtime.minor.split("."))
@@ -132,15 +135,15 @@ def requires_python(runtime: LockedRuntime) -> SpecifierSet:
 def select_wheels(lock: Lock, platform: TargetPlatform, python: str) -> list[LockedWheel]:
     """The wheels that ``lock`` has for ``platform`` under CPython ``python``, sorted by name.
 
-    :raises LockError: where the lock has none for a distribution.
+    The oldest systems that count are those of the lock.
+
+    :raises LockError: where the lock is not for the platform, or has none for a distribution.
     """
-    return sorted(_selected(lock, platform, python), key=lambda wheel: wheel.name)
+    return sorted(_selected(lock, lock.target(platform.name), python), key=lambda wheel: wheel.name)
 
 
 def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[LockedWheel]:
     from packaging.pylock import PackageWheel
-
-    from hatch_venvstacks.platforms import marker_environment, wheel_tags
 
     try:
         for package, wheel in lock.pylock.select(
@@ -190,37 +193,8 @@ def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
     return f"`{command}` in `{Path(shown).as_posix()}`"
 
 
-def _missing(spec: LayerSpec, requirements: Sequence[str]) -> list[str]:
-    return [name for name in spec.requirements if name not in requirements]
-
-
-def _runtime_changes(spec: LayerSpec, locked: LockedRuntime | None) -> list[str]:
-    request = spec.runtime
-    if request is None or locked is None:
-        return [] if request is None and locked is None else ["`kind` has changed"]
-    if request.origin is not locked.origin:
-        return [f"`python-source` is now {request.origin}, was {locked.origin}"]
-    lines = []
-    if request.version and not _fits(request.version, locked.version):
-        lines.append(f"`python` is now {request.version}, was {locked.version}")
-    if request.origin is RuntimeOrigin.ARCHIVE:
-        lines += [
-            f"`python-source` has another archive for {platform}"
-            for platform, archive in locked.archives.items()
-            if request.archives.get(platform) != archive
-        ]
-    return lines
-
-
-def _fits(asked: str, locked: str) -> bool:
-    # "3.11" fits "3.11.13"; of a host's lock, which holds "3.11", the patch release is not known.
-    shorter, longer = sorted((asked.split("."), locked.split(".")), key=len)
-    return longer[: len(shorter)] == shorter
-
-
-def _below_change(name: str, before: str, now: str) -> str:
-    if not before:
-        return f"a layer below now holds {name} {now}"
-    if not now:
-        return f"no layer below holds {name} any more, it was {before}"
-    return f"the layer below now holds {name} {now}, it was {before}"
+def _holds(package: Package, target: TargetPlatform) -> bool:
+    if package.marker is None:
+        return True
+    environment = cast("dict[str, str]", marker_environment(target, "3.10"))
+    return package.marker.evaluate(environment, context="lock_file")

@@ -17,6 +17,7 @@ from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, lock_command
+from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
 if sys.version_info >= (3, 11):
@@ -25,9 +26,11 @@ else:  # pragma: no cover (python < 3.11)
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-FORMAT = 1
+FORMAT = 2
+# In `below`, what is the same on all platforms.
+_EVERYWHERE = "all"
 # A wheel's keys in the order in which people look for them.
 _WHEEL_KEYS = ("name", "url", "path", "upload-time", "size", "hashes")
 
@@ -71,9 +74,13 @@ def _faults(lock: Lock) -> Iterator[str]:
             yield f"it has no version of `{package.name}`"
         if not all("sha256" in wheel.hashes for wheel in package.wheels or ()):
             yield f"it has no SHA-256 of a wheel of `{package.name}`"
-    held = {str(package.name) for package in lock.pylock.packages}
-    needed = {name for names in lock.inputs.below.values() for name in names if not names[name]}
-    yield from (f"it lacks `{name}`, which it says is needed" for name in sorted(needed - held))
+    lacking = {
+        name
+        for platform, names in lock.inputs.below.items()
+        for name in names
+        if not names[name] and name not in lock.versions(platform)
+    }
+    yield from (f"it lacks `{name}`, which it says is needed" for name in sorted(lacking))
 
 
 def write_lock(lock: Lock) -> None:
@@ -139,9 +146,13 @@ def _inputs_table(inputs: LockInputs) -> Any:
     table = tomlkit.table()
     table["format"] = FORMAT
     table["platforms"] = list(inputs.platforms)
+    table["linux-target"] = f"glibc@{_release(inputs.linux_target)}"
+    table["macos-target"] = _release(inputs.macos_target)
     requirements = tomlkit.array()
     requirements.extend(inputs.requirements)
     table["requirements"] = requirements.multiline(multiline=bool(inputs.requirements))
+    if inputs.excluded:
+        table["exclude-packages"] = list(inputs.excluded)
     if inputs.runtime is not None:
         runtime = {"origin": str(inputs.runtime.origin), "version": inputs.runtime.version}
         table["runtime"] = runtime
@@ -151,25 +162,64 @@ def _inputs_table(inputs: LockInputs) -> Any:
                 platform: {"url": archive.url, "sha256": archive.sha256}
                 for platform, archive in archives
             }
-    below = {platform: dict(names) for platform, names in inputs.below.items() if names}
+    below = {platform: names for platform, names in _grouped(inputs).items() if names}
     if below:
         table["below"] = below
     return table
+
+
+def _grouped(inputs: LockInputs) -> dict[str, dict[str, str]]:
+    """``inputs.below`` with what all platforms share said once, under ``all``."""
+    first, *others = (inputs.below.get(name, {}) for name in inputs.platforms)
+    shared = {
+        name: version
+        for name, version in sorted(first.items())
+        if all(other.get(name) == version for other in others)
+    }
+    own = {
+        platform: {
+            name: version
+            for name, version in sorted(inputs.below.get(platform, {}).items())
+            if name not in shared
+        }
+        for platform in inputs.platforms
+    }
+    return {_EVERYWHERE: shared, **own}
+
+
+def _release(parts: tuple[int, int]) -> str:
+    return ".".join(str(part) for part in parts)
 
 
 def _inputs(table: Mapping[str, Any]) -> LockInputs:
     """Read the table; raises a built-in error where it is not what :func:`_inputs_table` makes."""
     if table["format"] != FORMAT:
         raise ValueError(table["format"])
+    platforms = _strings(table["platforms"])
+    if not platforms or not set(platforms) <= set(PLATFORMS):
+        raise ValueError(platforms)
     return LockInputs(
-        platforms=_strings(table["platforms"]),
+        platforms=platforms,
         requirements=_strings(table["requirements"]),
-        below={
-            platform: dict(zip(names, _strings(list(names.values())), strict=True))
-            for platform, names in table.get("below", {}).items()
-        },
+        below=_below(table.get("below", {}), platforms),
         runtime=_runtime(table["runtime"]) if "runtime" in table else None,
+        linux_target=_target(table["linux-target"].removeprefix("glibc@")),
+        macos_target=_target(table["macos-target"]),
+        excluded=_strings(table.get("exclude-packages", [])),
     )
+
+
+def _below(table: Mapping[str, Any], platforms: Sequence[str]) -> dict[str, dict[str, str]]:
+    for names in table.values():
+        _strings(list(names.values()))
+    shared = table.get(_EVERYWHERE, {})
+    merged = {platform: {**shared, **table.get(platform, {})} for platform in platforms}
+    return {platform: dict(sorted(names.items())) for platform, names in merged.items() if names}
+
+
+def _target(text: str) -> tuple[int, int]:
+    major, minor = (int(part) for part in text.split("."))
+    return major, minor
 
 
 def _runtime(table: Mapping[str, Any]) -> LockedRuntime:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LINUX_GLIBC = (2, 28)
 MACOS_RELEASE = (13, 0)
 # The releases of glibc that uv has names for.
-_UV_GLIBC = (17, 28, *range(31, 41))
+UV_GLIBC = (17, 28, *range(31, 41))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class TargetPlatform:
             return f"{architecture}-apple-darwin"
         if self.sys_platform == "win32":
             return f"{architecture}-pc-windows-msvc"
-        known = next((minor for minor in _UV_GLIBC if minor >= self.oldest[1]), _UV_GLIBC[-1])
+        known = next((minor for minor in UV_GLIBC if minor >= self.oldest[1]), UV_GLIBC[-1])
         return f"{architecture}-manylinux_2_{known}"
 
     @property

@@ -73,6 +73,30 @@ def read_requirements(table: Table, project: ProjectFacts) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def read_excluded(table: Table, requirements: Iterable[str]) -> tuple[str, ...]:
+    """The normalized names in ``exclude-packages``, sorted; faults are noted in ``table``.
+
+    ``requirements`` are the layer's: to require a package and to exclude it is a contradiction.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import InvalidName, canonicalize_name
+
+    required = {Requirement(text).name for text in requirements}
+    found = set()
+    for place, text in table.strings("exclude-packages", "Package") or []:
+        try:
+            name = canonicalize_name(text, validate=True)
+        except InvalidName:
+            table.fault(f"{place} is not a name of a package: `{text}`")
+            continue
+        if name in required:
+            table.fault(f"{place} is required by the layer itself: `{text}`")
+        elif name in found:
+            table.fault(f"{place} is there already: `{text}`")
+        found.add(name)
+    return tuple(sorted(found))
+
+
 class _Wanted(NamedTuple):
     place: str
     requirement: Requirement

@@ -1,15 +1,13 @@
 """From a layer's requirements and the locks below it to its own lock.
 
-``uv lock`` resolves in a generated project, with the target platforms as its environments and what
-the layers below hold as constraints. Constraints of a project with environments stay with their
-platform, which those of ``uv pip compile --universal`` do not. What the layers below hold is then
+``uv`` resolves for all target platforms at once, with what the layers below hold as constraints
+(:mod:`hatch_venvstacks.resolution`). On each platform, what the layers below hold there is then
 taken out of the result.
 """
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from packaging.markers import Marker
@@ -19,44 +17,23 @@ from packaging.version import Version
 from hatch_venvstacks.conflicts import Held, HeldProject, blames, explain, held_below, held_versions
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
-from hatch_venvstacks.platforms import marker_environment, wheel_tags
+from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_environment
+from hatch_venvstacks.resolution import Ground, Resolution, constraints
 from hatch_venvstacks.stub import write_stub
-from hatch_venvstacks.usable import usable_package
-from hatch_venvstacks.uv import run_uv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
+from hatch_venvstacks.usable import Wheels, usable_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
     from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.resolution import Pins
     from hatch_venvstacks.spec import LayerSpec, LockedRuntime
 
-# Has to differ from every requirement.
-_PROJECT = "venvlayer-resolution"
+__all__ = ["Ground", "resolve"]
 
-
-@dataclass(frozen=True)
-class Ground:
-    """What a resolution stands on besides requirements.
-
-    ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder.
-    """
-
-    runtime: LockedRuntime
-    platforms: tuple[TargetPlatform, ...]
-    interpreter: Path
-    work: Path
-
-    @property
-    def stubs(self) -> Path:
-        """The folder of stubs for projects that no index has (:mod:`hatch_venvstacks.stub`)."""
-        return self.work / "stubs"
+# So many versions that lack a wheel for an old system are passed over before it is an error.
+_ROUNDS = 100
 
 
 def resolve(
@@ -65,205 +42,209 @@ def resolve(
     ground: Ground,
     *,
     projects: Sequence[HeldProject] = (),
-    previous: Lock | None = None,
+    pins: Pins | None = None,
     refresh: Sequence[str] = (),
 ) -> Lock:
     """The lock of ``spec`` above the locks ``below`` (in import order).
 
     ``projects`` are own projects of the layers below that this layer may require: no index has
-    them. The versions of ``previous`` are kept where they still fit. What uv has cached of the
+    them. The versions ``pins`` are kept where they still fit. What uv has cached of the
     distributions ``refresh`` is not used.
 
     :raises LockError: where there is no resolution, no wheel, or the layers below disagree.
     """
     for one in projects:
         write_stub(one, ground.stubs)
-    held = {
-        platform.name: held_below(below, platform.name, projects) for platform in ground.platforms
-    }
-    export: dict[str, Any] = {"packages": []}
-    pins = previous.versions() if previous else {}
-    if spec.requirements:
-        constraints = list(_constraints(held, ground.platforms))
-        project = _project(spec.requirements, constraints, ground)
+    names = [platform.name for platform in ground.platforms]
+    held = {name: held_below(below, name, projects) for name in names}
+    question = _Question(spec, below, held, ground, pins or {}, tuple(refresh))
+    own = _by_platform(question.own(), ground) if spec.requirements else {}
+    disputed = [name for name in names if any(one.shadowed for one in held[name].values())]
+    found = dict(own)
+    if disputed:
+        # The version that is imported may require what no layer below holds, because the layer
+        # that requires it was locked with the other version.
+        agreed = _by_platform(question.agreed(), ground)
+        found.update({name: agreed[name] for name in disputed})
+    return _lock(spec, own, found, held, ground)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of uv for one layer; ``held`` is what the layers below hold."""
+
+    spec: LayerSpec
+    below: Sequence[tuple[LayerSpec, Lock]]
+    held: Mapping[str, Mapping[str, Held]]
+    ground: Ground
+    pins: Pins
+    refresh: tuple[str, ...]
+
+    def own(self) -> list[Package]:
+        """What the layer's own requirements resolve to, on all platforms."""
+        resolution = Resolution(
+            self.spec.name,
+            self.ground,
+            self.spec.requirements,
+            tuple(constraints(self.held, self.ground.platforms)),
+            refresh=self.refresh,
+        )
         try:
-            export = _run(spec.name, project, pins, ground, "resolution", refresh)
+            return self._with_wheels(resolution)
         except ToolError as error:
-            free = _project(spec.requirements, [], ground)
+            self._check_wheels(resolution, error)
+            raise self._explained(error) from error
 
-            def unconstrained() -> Mapping[str, Any]:
-                _run(spec.name, free, pins, ground, "free")
-                return tomllib.loads((ground.work / "free" / "uv.lock").read_text("utf-8"))
+    def agreed(self) -> list[Package]:
+        """What the whole stack resolves to, where layers below hold different versions.
 
-            raise explain(spec, held, ground.runtime.version, error, unconstrained) from error
-    agreed = _agreement(spec, below, held, pins, ground)
-    own = _exported(spec, export)
-    return _lock(spec, own, own if agreed is None else _exported(spec, agreed), held, ground)
+        The first one in import order must do for all layers.
+        """
+        resolution = Resolution(
+            self.spec.name,
+            self.ground,
+            self._stack(),
+            tuple(constraints(self.held, self.ground.platforms)),
+        )
+        try:
+            return _exported(self.spec, resolution.export("agreement", self.pins))
+        except ToolError as error:
+            raise self._disagreement(error) from error
 
+    def _with_wheels(self, resolution: Resolution) -> list[Package]:
+        """Resolve, and again without versions whose wheels need a newer system than the target."""
+        wheels = Wheels(self.ground.platforms, self.ground.runtime.minor)
+        lacking: list[LockError] = []
+        for number in range(_ROUNDS):
+            try:
+                export = resolution.export(f"resolution-{number}", self.pins)
+            except ToolError:
+                if lacking:
+                    raise lacking[0] from None
+                raise
+            packages = _exported(self.spec, export)
+            passed_over = list(self._lacking(packages, wheels))
+            if not passed_over:
+                return packages
+            lacking += [
+                wheels.missing(package, platform, self.spec) for package, platform in passed_over
+            ]
+            others = [
+                f"{package.name}!={package.version} ; {platform.marker}"
+                for package, platform in passed_over
+            ]
+            resolution = replace(resolution, constraints=(*resolution.constraints, *others))
+        raise lacking[0]
 
-def _run(
-    layer: str,
-    project: Mapping[str, Any],
-    pins: Mapping[str, str],
-    ground: Ground,
-    name: str,
-    refresh: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Resolve a generated project in the subfolder ``name``; give uv's export (:pep:`751`)."""
-    import tomlkit
+    def _lacking(
+        self, packages: Sequence[Package], wheels: Wheels
+    ) -> Iterator[tuple[Package, TargetPlatform]]:
+        for platform in self.ground.platforms:
+            for package in packages:
+                if (
+                    str(package.name) not in self.held[platform.name]
+                    and _holds(package.marker, platform, self.ground.runtime)
+                    and not wheels.fitting(package, platform)
+                ):
+                    yield package, platform
 
-    folder = ground.work / name
-    folder.mkdir(parents=True)
-    (folder / "pyproject.toml").write_text(tomlkit.dumps(project), "utf-8")
-    if pins:
-        (folder / "uv.lock").write_text(_preferences(project, pins), "utf-8")
-    doing = f"The requirements of layer `{layer}` cannot be resolved"
-    python = ("--python", str(ground.interpreter))
-    again = [f"--refresh-package={one}" for one in refresh]
-    run_uv(["lock", *python, *again], folder=folder, doing=doing)
-    text = run_uv(
-        ["export", *python, "--frozen", "--no-header", "--format", "pylock.toml"],
-        folder=folder,
-        doing=doing,
-    )
-    return tomllib.loads(text)
+    def _check_wheels(self, resolution: Resolution, error: ToolError) -> None:
+        """Name the package where nothing but a platform without a wheel is in the way.
 
+        :raises LockError: which says so.
+        """
+        try:
+            export = replace(resolution, required=False).export("without-wheels", self.pins)
+        except ToolError:
+            return
+        wheels = Wheels(self.ground.platforms, self.ground.runtime.minor)
+        for package, platform in self._lacking(_exported(self.spec, export), wheels):
+            raise wheels.missing(package, platform, self.spec) from error
 
-def _project(
-    requirements: Sequence[str], constraints: Sequence[str], ground: Ground
-) -> dict[str, Any]:
-    markers = [platform.marker_for_uv(ground.runtime.minor) for platform in ground.platforms]
-    return {
-        "project": {
-            "name": _PROJECT,
-            "version": "0",
-            "requires-python": str(requires_python(ground.runtime)),
-            "dependencies": list(requirements),
-        },
-        "tool": {
-            "uv": {
-                "package": False,
-                "no-build": True,
-                "environments": markers,
-                "required-environments": markers,
-                "constraint-dependencies": list(constraints),
-                "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
-                # Makes the generated project a root, whatever lies in the folders above it.
-                "workspace": {},
-            }
-        },
-    }
+    def _explained(self, error: ToolError) -> LockError:
+        free = Resolution(self.spec.name, self.ground, self.spec.requirements)
 
+        def unconstrained() -> Mapping[str, Any]:
+            return free.lock("free", self.pins)
 
-def _preferences(project: Mapping[str, Any], pins: Mapping[str, str]) -> str:
-    # uv takes versions that an existing uv.lock holds as preferences, also of a lock that does not
-    # fit the project: names and versions are all that matters in it.
-    import tomlkit
+        version = self.ground.runtime.version
+        return explain(self.spec, self.held, version, error, unconstrained)
 
-    packages = [
-        {"name": name, "version": version, "source": {"registry": "https://pypi.org/simple"}}
-        for name, version in sorted(pins.items())
-    ]
-    python = project["project"]["requires-python"]
-    return tomlkit.dumps(
-        {"version": 1, "revision": 3, "requires-python": python, "package": packages}
-    )
-
-
-def _constraints(
-    held: Mapping[str, Mapping[str, Held]], platforms: Sequence[TargetPlatform]
-) -> Iterator[str]:
-    names = sorted({name for names in held.values() for name in names})
-    for name in names:
-        versions = {
-            platform: held[platform.name][name].version
-            for platform in platforms
-            if name in held[platform.name]
-        }
-        if len(versions) == len(platforms) and len(set(versions.values())) == 1:
-            yield f"{name}=={next(iter(versions.values()))}"
-        else:
-            for platform, version in versions.items():
-                yield f"{name}=={version} ; {platform.marker}"
-
-
-def _agreement(
-    spec: LayerSpec,
-    below: Sequence[tuple[LayerSpec, Lock]],
-    held: Mapping[str, Mapping[str, Held]],
-    pins: Mapping[str, str],
-    ground: Ground,
-) -> dict[str, Any] | None:
-    """Where two base layers hold two versions, the first must do for the whole stack.
-
-    What uv exports for the whole stack then counts: the version that is imported may require what
-    no layer below holds, because the layer that requires it was locked with the other version.
-    """
-    shadowed = [one for names in held.values() for one in names.values() if one.shadowed]
-    if not shadowed:
-        return None
-    requirements = sorted({*spec.requirements, *_requirements_below(below)})
-    project = _project(requirements, list(_constraints(held, ground.platforms)), ground)
-    try:
-        return _run(spec.name, project, pins, ground, "agreement")
-    except ToolError as error:
+    def _disagreement(self, error: ToolError) -> LockError:
+        shadowed = [one for names in self.held.values() for one in names.values() if one.shadowed]
         one = next((one for one in shadowed if blames(error, one)), shadowed[0])
         others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
-        raise LockError(
-            f"The layers below `{spec.name}` hold different versions of `{one.name}`: "
+        return LockError(
+            f"The layers below `{self.spec.name}` hold different versions of `{one.name}`: "
             f"`{one.layer}` holds {one.version}, {others}",
             detail=error.detail,
             hint="Constrain it to one version in both layers, or move it into a layer below both",
-        ) from error
+        )
+
+    def _stack(self) -> tuple[str, ...]:
+        """The requirements of the layer and of all layers below it."""
+        lower = (text for _, lock in self.below for text in lock.inputs.requirements)
+        return tuple(sorted({*self.spec.requirements, *lower}))
 
 
-def _requirements_below(below: Sequence[tuple[LayerSpec, Lock]]) -> Iterator[str]:
-    for _, lock in below:
-        yield from lock.inputs.requirements
+def _by_platform(packages: Sequence[Package], ground: Ground) -> dict[str, list[Package]]:
+    return {
+        platform.name: [
+            package for package in packages if _holds(package.marker, platform, ground.runtime)
+        ]
+        for platform in ground.platforms
+    }
 
 
 def _lock(
     spec: LayerSpec,
-    own: Sequence[Package],
-    found: Sequence[Package],
+    own: Mapping[str, Sequence[Package]],
+    found: Mapping[str, Sequence[Package]],
     held: Mapping[str, Mapping[str, Held]],
     ground: Ground,
 ) -> Lock:
     """The lock of what is ``found`` and not held below; ``own`` is what the layer itself needs."""
     runtime, platforms = ground.runtime, ground.platforms
-    needed = {
-        platform.name: _needed(
-            _names(own, platform, runtime),
-            _names(found, platform, runtime),
-            held[platform.name].keys(),
-        )
-        for platform in platforms
-    }
-    tags = {platform.name: frozenset(wheel_tags(platform, runtime.minor)) for platform in platforms}
-    added = []
-    for package in sorted(found, key=lambda package: (str(package.name), str(package.version))):
-        targets = [
-            platform
-            for platform in platforms
-            if _holds(package.marker, platform, runtime)
-            and str(package.name) not in held[platform.name]
-        ]
-        if targets:
-            added.append(usable_package(package, spec, targets, platforms, tags))
     pylock = Pylock(
         lock_version=Version("1.0"),
         environments=[Marker(platform.marker) for platform in platforms],
         requires_python=requires_python(runtime),
         created_by=TOOL,
-        packages=added,
+        packages=_added(spec, found, held, ground),
     )
+    needed = {
+        name: _needed(_names(own.get(name, ())), _names(found.get(name, ())), names.keys())
+        for name, names in held.items()
+    }
     inputs = LockInputs(
         platforms=tuple(platform.name for platform in platforms),
         requirements=spec.requirements,
         below={name: _recorded(keys, held[name]) for name, keys in needed.items()},
         runtime=runtime if spec.runtime is not None else None,
+        linux_target=_oldest(platforms, "linux") or LINUX_GLIBC,
+        macos_target=_oldest(platforms, "darwin") or MACOS_RELEASE,
+        excluded=ground.excluded,
     )
     return Lock(spec.lock_file, pylock, inputs)
+
+
+def _added(
+    spec: LayerSpec,
+    found: Mapping[str, Sequence[Package]],
+    held: Mapping[str, Mapping[str, Held]],
+    ground: Ground,
+) -> list[Package]:
+    targets: dict[tuple[str, str, str], tuple[Package, list[TargetPlatform]]] = {}
+    for platform in ground.platforms:
+        for package in found.get(platform.name, ()):
+            if str(package.name) not in held[platform.name]:
+                key = (str(package.name), str(package.version), package.index or "")
+                targets.setdefault(key, (package, []))[1].append(platform)
+    wheels = Wheels(ground.platforms, ground.runtime.minor)
+    return [
+        usable_package(*(package, spec, one, wheels))
+        for _, (package, one) in sorted(targets.items(), key=lambda item: item[0])
+    ]
 
 
 def _needed(own: set[str], found: set[str], held: AbstractSet[str]) -> set[str]:
@@ -271,10 +252,8 @@ def _needed(own: set[str], found: set[str], held: AbstractSet[str]) -> set[str]:
     return (own & held) | (found - held)
 
 
-def _names(
-    packages: Sequence[Package], platform: TargetPlatform, runtime: LockedRuntime
-) -> set[str]:
-    return {str(one.name) for one in packages if _holds(one.marker, platform, runtime)}
+def _names(packages: Sequence[Package]) -> set[str]:
+    return {str(one.name) for one in packages}
 
 
 def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:
@@ -283,14 +262,21 @@ def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:
     return {name: versions.get(name, "") for name in sorted(names | disputed)}
 
 
-def _exported(spec: LayerSpec, export: Mapping[str, Any]) -> Sequence[Package]:
+def _oldest(platforms: Sequence[TargetPlatform], system: str) -> tuple[int, int] | None:
+    """The oldest system of that kind that any of ``platforms`` names."""
+    found = [one.oldest for one in platforms if one.sys_platform == system]
+    return cast("tuple[int, int]", min(found)) if found else None
+
+
+def _exported(spec: LayerSpec, export: Mapping[str, Any]) -> list[Package]:
     try:
-        return Pylock.from_dict({"lock-version": "1.0", "created-by": TOOL, **export}).packages
+        document = Pylock.from_dict({"lock-version": "1.0", "created-by": TOOL, **export})
     except PylockValidationError as error:
         raise LockError(
             f"What uv has resolved for layer `{spec.name}` cannot be locked: {error}",
             hint="An index that gives no SHA-256 of its files cannot be used",
         ) from error
+    return list(document.packages)
 
 
 def _holds(marker: Marker | None, platform: TargetPlatform, runtime: LockedRuntime) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -12,8 +13,10 @@ from urllib.request import url2pathname
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel
+from packaging.utils import parse_wheel_filename
 
 from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.platforms import common_marker, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,42 +27,80 @@ if TYPE_CHECKING:
     from hatch_venvstacks.spec import LayerSpec
 
 
-def usable_package(
-    package: Package,
-    spec: LayerSpec,
-    targets: Sequence[TargetPlatform],
-    platforms: Sequence[TargetPlatform],
-    tags: Mapping[str, frozenset[Tag]],
-) -> Package:
-    """``package`` with a simple marker, and only the wheels that its targets can use."""
-    from packaging.utils import parse_wheel_filename
+@dataclass(frozen=True)
+class Wheels:
+    """Which wheels the target ``platforms`` can use under CPython ``python`` (``"3.11"``)."""
 
-    usable: dict[str, PackageWheel] = {}
-    offered = {wheel.filename: wheel for wheel in (*(package.wheels or ()), *_direct(package))}
-    for platform in targets:
-        fitting = {
+    platforms: tuple[TargetPlatform, ...]
+    python: str
+
+    @cached_property
+    def _tags(self) -> Mapping[str, frozenset[Tag]]:
+        return {one.name: frozenset(wheel_tags(one, self.python)) for one in self.platforms}
+
+    def fitting(self, package: Package, platform: TargetPlatform) -> dict[str, PackageWheel]:
+        """The wheels of ``package`` that fit ``platform``, by their file names."""
+        tags = self._tags[platform.name]
+        return {
             name: wheel
-            for name, wheel in offered.items()
-            if tags[platform.name] & parse_wheel_filename(name)[3]
+            for name, wheel in _offered(package).items()
+            if tags & parse_wheel_filename(name)[3]
         }
+
+    def missing(self, package: Package, platform: TargetPlatform, spec: LayerSpec) -> LockError:
+        """That ``package`` has no wheel for ``platform``, and where it has one."""
+        others = [one.name for one in self.platforms if self.fitting(package, one)]
+        shown = ", ".join(sorted(_offered(package))) or "none at all"
+        would = f"It has wheels for {', '.join(others)}: " if others else ""
+        names = ", ".join(f'"{name}"' for name in others)
+        narrow = f"set `platforms = [{names}]`, or " if others else ""
+        return LockError(
+            f"`{package.name}` {package.version} has no wheel for {_described(platform)},"
+            f" which layer `{spec.name}` is locked for",
+            detail=f"  Its wheels: {shown}",
+            hint=f"{would}{narrow}require it with a marker, or constrain it to a version that has"
+            " one; layers are never built from sdists",
+        )
+
+
+def usable_package(
+    package: Package, spec: LayerSpec, targets: Sequence[TargetPlatform], wheels: Wheels
+) -> Package:
+    """``package`` with a simple marker, and only the wheels that its ``targets`` can use.
+
+    :raises LockError: where there is none for one of them.
+    """
+    usable: dict[str, PackageWheel] = {}
+    for platform in targets:
+        fitting = wheels.fitting(package, platform)
         if not fitting:
-            shown = ", ".join(sorted(offered)) or "none at all"
-            raise LockError(
-                f"`{package.name}` {package.version} has no wheel for {platform.name}, "
-                f"which layer `{spec.name}` is locked for",
-                detail=f"  Its wheels: {shown}",
-                hint="Constrain it to a version that has one; layers are never built from sdists",
-            )
+            raise wheels.missing(package, platform, spec)
         usable.update(fitting)
-    everywhere = len(targets) == len(platforms)
+    marker = common_marker(targets, wheels.platforms)
     index = package.index if (package.index or "").startswith("http") else None
     return Package(
         name=package.name,
         version=package.version,
-        marker=None if everywhere else Marker(" or ".join(p.marker for p in targets)),
+        marker=Marker(marker) if marker else None,
         index=index and without_credentials(index),
         wheels=[_wheel(usable[name], spec.lock_file.parent) for name in sorted(usable)],
     )
+
+
+def without_credentials(url: str) -> str:
+    """``url`` without user name and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _described(platform: TargetPlatform) -> str:
+    release = ".".join(str(part) for part in platform.oldest)
+    system = {"linux": "glibc", "darwin": "macOS"}.get(platform.sys_platform)
+    return f"{platform.name} (from {system} {release} on)" if system else platform.name
+
+
+def _offered(package: Package) -> dict[str, PackageWheel]:
+    return {wheel.filename: wheel for wheel in (*(package.wheels or ()), *_direct(package))}
 
 
 def _direct(package: Package) -> Iterator[PackageWheel]:
@@ -77,9 +118,3 @@ def _wheel(wheel: PackageWheel, folder: Path) -> PackageWheel:
     with suppress(ValueError):  # on Windows, another drive has no relative path
         local = os.path.relpath(local, folder)
     return replace(wheel, name=None, url=None, path=Path(local).as_posix(), upload_time=None)
-
-
-def without_credentials(url: str) -> str:
-    """``url`` without user name and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.markers import Marker
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -15,10 +16,8 @@ from hatch_venvstacks.lock import (
     Lock,
     LockInputs,
     command_in,
-    python_changes,
     requires_python,
     select_wheels,
-    staleness,
 )
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import (
@@ -29,8 +28,10 @@ from hatch_venvstacks.spec import (
     RuntimeOrigin,
     RuntimeRequest,
 )
+from hatch_venvstacks.staleness import python_changes, staleness
 
 LINUX, MAC = "linux_x86_64", "macosx_arm64"
+HERE = [PLATFORMS[LINUX]]
 STANDALONE, HOST, ARCHIVE = (
     RuntimeOrigin.STANDALONE,
     RuntimeOrigin.HOST,
@@ -60,15 +61,19 @@ def spec(*requirements: str, **more: Any) -> LayerSpec:
 
 
 def test_versions() -> None:
-    assert lock(package(), package(name="other")).versions() == {"thing": "1.0", "other": "1.0"}
+    value = lock(package(), package(name="other", marker=Marker("sys_platform == 'win32'")))
+    assert value.versions(LINUX) == {"thing": "1.0"}
+    assert value.versions(MAC) == {}
+    both = replace(value, inputs=replace(value.inputs, platforms=(LINUX, "win_amd64")))
+    assert both.versions("win_amd64") == {"thing": "1.0", "other": "1.0"}
 
 
 def test_fresh() -> None:
     below = {LINUX: {"a": "1", "b": ""}}
     value = lock(requirements=("a", "c"), below=below)
-    assert staleness(value, spec("a", "c"), {LINUX: {"a": "1"}}) == []
-    assert staleness(value, spec("c", "a"), {LINUX: {"a": "1", "unrelated": "7"}}) == []
-    assert staleness(value, spec("a", "c"), {}) == []
+    assert staleness(value, spec("a", "c"), HERE, {LINUX: {"a": "1"}}) == []
+    assert staleness(value, spec("c", "a"), HERE, {LINUX: {"a": "1", "unrelated": "7"}}) == []
+    assert staleness(value, spec("a", "c"), [], {}) == [f"platform removed: {LINUX}"]
 
 
 @pytest.mark.parametrize(
@@ -86,11 +91,11 @@ def test_fresh() -> None:
 )  # fmt: skip
 def test_stale(now: tuple[str, ...], provided: dict[str, str], expected: list[str]) -> None:
     value = lock(requirements=("a>=1",), below={LINUX: {"a": "1", "b": ""}})
-    assert staleness(value, spec(*now), {LINUX: provided}) == expected
+    assert staleness(value, spec(*now), HERE, {LINUX: provided}) == expected
 
 
 def test_stale_platform() -> None:
-    assert staleness(lock(), spec(), {MAC: {}, LINUX: {}}) == [f"platform added: {MAC}"]
+    assert staleness(lock(), spec(), [*HERE, PLATFORMS[MAC]], {}) == [f"platform added: {MAC}"]
 
 
 def archives(url: str = "https://x.org/a", **more: str) -> dict[str, RuntimeArchive]:
@@ -148,7 +153,7 @@ def archives(url: str = "https://x.org/a", **more: str) -> dict[str, RuntimeArch
 def test_stale_runtime(
     request_: RuntimeRequest | None, locked: LockedRuntime | None, expected: list[str]
 ) -> None:
-    assert staleness(lock(runtime=locked), spec(runtime=request_), {LINUX: {}}) == expected
+    assert staleness(lock(runtime=locked), spec(runtime=request_), HERE, {LINUX: {}}) == expected
 
 
 @pytest.mark.parametrize(
@@ -212,8 +217,6 @@ def test_best_wheel(tags: list[str], expected: str, backwards: bool) -> None:
 
 
 def test_wheels_are_sorted_and_filtered() -> None:
-    from packaging.markers import Marker
-
     any_wheel = "py3-none-any"
     value = lock(
         package(wheel(any_wheel, "z"), name="z"),
@@ -221,7 +224,10 @@ def test_wheels_are_sorted_and_filtered() -> None:
         package(wheel(any_wheel, "m"), name="m", marker=Marker("sys_platform == 'darwin'")),
     )
     assert [one.name for one in select_wheels(value, PLATFORMS[LINUX], "3.11")] == ["a", "z"]
-    assert [one.name for one in select_wheels(value, PLATFORMS[MAC], "3.11")] == ["m", "z"]
+    other = replace(value, inputs=replace(value.inputs, platforms=(LINUX, MAC)))
+    assert [one.name for one in select_wheels(other, PLATFORMS[MAC], "3.11")] == ["m", "z"]
+    with pytest.raises(LockError, match=f"not for {MAC}"):
+        select_wheels(value, PLATFORMS[MAC], "3.11")
     assert select_wheels(lock(), PLATFORMS[LINUX], "3.11") == []
 
 
@@ -253,8 +259,6 @@ def test_only_a_source_distribution() -> None:
 
 
 def test_environments_that_do_not_fit() -> None:
-    from packaging.markers import Marker
-
     value = lock(package(wheel("py3-none-any")))
     value = replace(
         value, pylock=replace(value.pylock, environments=[Marker("sys_platform == 'darwin'")])

@@ -27,7 +27,14 @@ else:  # pragma: no cover (python < 3.11)
 
 SHA = "0" * 64
 MARKER = "sys_platform == 'linux' and platform_machine == 'x86_64'"
-TABLE = '[tool.hatch-venvstacks]\nformat = 1\nplatforms = ["linux_x86_64"]\nrequirements = []\n'
+TABLE = """\
+[tool.hatch-venvstacks]
+format = 2
+platforms = ["linux_x86_64"]
+linux-target = "glibc@2.28"
+macos-target = "13.0"
+requirements = []
+"""
 RUNTIME = '[tool.hatch-venvstacks.runtime]\norigin = "archive"\nversion = "3.11.1"\n'
 START = 'lock-version = "1.0"\ncreated-by = "x"\npackages = []\n'
 
@@ -81,7 +88,7 @@ def check(value: Lock) -> None:
     write_lock(value)
     found = read_lock(value.path)
     assert found.inputs == value.inputs
-    assert found.versions() == value.versions()
+    assert found.versions("linux_x86_64") == value.versions("linux_x86_64")
     assert dump_lock(found) == dump_lock(value) == value.path.read_text("utf-8")
 
 
@@ -136,7 +143,7 @@ def test_text_is_valid_pep_751(tmp_path: Path) -> None:
     assert "marker" not in data["packages"][0]
     assert data["packages"][0]["wheels"][0]["upload-time"].year == 2024
     assert data["packages"][1]["wheels"][0]["path"] == "../wheels/b-1.0-py3-none-any.whl"
-    assert data["tool"]["hatch-venvstacks"]["format"] == 1
+    assert data["tool"]["hatch-venvstacks"]["format"] == 2
 
 
 def test_text_reads_well(tmp_path: Path) -> None:
@@ -170,10 +177,15 @@ def test_text_reads_well(tmp_path: Path) -> None:
         (f"{START}[tool.other]\nx = 1\n".encode(), "not made by hatch-venvstacks"),
         (f"{START}[tool]\nhatch-venvstacks = 1\n".encode(), "not made by hatch-venvstacks"),
         (f"tool = 1\n{START}".encode(), None),
-        ((START + TABLE.replace("= 1", "= 2")).encode(), "another version"),
-        ((START + TABLE.replace("format = 1\n", "")).encode(), "another version"),
+        ((START + TABLE.replace("= 2", "= 1")).encode(), "another version"),
+        ((START + TABLE.replace("format = 2\n", "")).encode(), "another version"),
         ((START + TABLE.replace('["linux_x86_64"]', '"abc"')).encode(), "another version"),
         ((START + TABLE.replace('["linux_x86_64"]', "[1]")).encode(), "another version"),
+        ((START + TABLE.replace('["linux_x86_64"]', '["vax"]')).encode(), "another version"),
+        ((START + TABLE.replace('["linux_x86_64"]', "[]")).encode(), "another version"),
+        ((START + TABLE.replace("13.0", "13")).encode(), "another version"),
+        ((START + TABLE.replace('"13.0"', "13")).encode(), "another version"),
+        ((START + TABLE.replace("glibc@", "musl@")).encode(), "another version"),
         ((START + TABLE.replace("requirements = []", 'requirements = "a"')).encode(), "another"),
         ((START + TABLE.replace("requirements = []", "")).encode(), "another version"),
         ((START + TABLE + 'below = ["a"]\n').encode(), "another version"),

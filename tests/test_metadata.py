@@ -47,7 +47,7 @@ def lock_at(path: Path) -> Lock:
 
 def layer(stack: Stack) -> LockedLayer:
     runtime = LockedRuntime(RuntimeOrigin.STANDALONE, "3.11.13")
-    return LockedLayer(stack, lock_at(Path("/secret/lock")), runtime, Path("/secret/python"))
+    return LockedLayer(stack, lock_at(Path("/secret/lock")), runtime, LINUX, Path("/secret/python"))
 
 
 def test_layer_json_of_an_application() -> None:

@@ -1,0 +1,172 @@
+"""Make the lock of a layer: what the stages of locking need, put together."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.conflicts import HeldProject
+from hatch_venvstacks.errors import ConfigError, LockError
+from hatch_venvstacks.lock import command_in
+from hatch_venvstacks.resolve import Ground, resolve
+from hatch_venvstacks.runtime import interpreter, lock_runtime
+from hatch_venvstacks.staleness import changed_wheels
+from hatch_venvstacks.targets import excluded_packages, layer_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.context import Context, Upgrade
+    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.resolution import Pins
+    from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.stack import Stack
+
+# What stands for the interpreter of a runtime among the names to upgrade.
+CPYTHON = "cpython"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a layer stands on: its stack, and the locks below it in import order."""
+
+    stack: Stack
+    below: Sequence[tuple[LayerSpec, Lock]]
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The layer itself."""
+        return self.stack.top
+
+
+def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
+    """The lock of the layer on ``base``; nothing is written.
+
+    What ``previous`` holds is kept where it still fits, and is not to be upgraded.
+
+    :raises VenvLayerError: where there is none.
+    """
+    spec = base.spec
+    targets = layer_targets(spec, base.below, previous, context.host)
+    names = ", ".join(one.name for one in targets)
+    context.reporter.info(f"Locking `{spec.name}` for {names}")
+    runtime = _runtime(base, targets, previous, context)
+    check_python(spec, runtime)
+    python = layer_python(runtime, base.stack, context)
+    refresh = list(changed_wheels(previous)) if previous else []
+    pins = _pins(previous, context.upgrade)
+    excluded = excluded_packages(spec, base.below)
+
+    def resolved(projects: Sequence[HeldProject]) -> Lock:
+        with context.store.workspace() as work:
+            ground = Ground(runtime, targets, python, work, excluded)
+            return resolve(spec, base.below, ground, projects=projects, pins=pins, refresh=refresh)
+
+    projects = projects_below(base.stack, None, context)
+    lock = resolved(projects)
+    # What is required through others is known only now.
+    required = projects_below(base.stack, lock, context)
+    return lock if required == projects else resolved(required)
+
+
+def projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[HeldProject]:
+    """The own projects of layers below that the top layer may require, itself or through others.
+
+    A version that is computed may be costly, and a project may need a plugin that is not here: such
+    a one counts only where the layer requires it, now or in its ``lock``.
+    """
+    names: set[str] = {canonicalize_name(Requirement(text).name) for text in stack.top.requirements}
+    if lock is not None:
+        names.update(name for below in lock.inputs.below.values() for name in below)
+    projects = []
+    for layer in stack.below:
+        if layer.include_project:
+            name, project = canonicalize_name(layer.project_name), context.open_project(layer.root)
+            if name not in names and not project.has_static_version:
+                continue
+            try:
+                held = HeldProject(name, project.version, layer.name, project.core_metadata)
+            except ConfigError:
+                if name in names:
+                    raise
+            else:
+                projects.append(held)
+    return projects
+
+
+def runtime_of(locks: Sequence[tuple[LayerSpec, Lock]]) -> LockedRuntime:
+    """The CPython of the last of ``locks``, which is a runtime's.
+
+    :raises LockError: where that lock names none.
+    """
+    spec, lock = locks[-1]
+    if lock.inputs.runtime is None:
+        raise LockError(
+            f"The lock of runtime `{spec.name}` names no Python: {lock.path}",
+            hint=f"Delete it and make it anew: {command_in(spec.root)}",
+        )
+    return lock.inputs.runtime
+
+
+def layer_python(runtime: LockedRuntime, stack: Stack, context: Context) -> Path:
+    """A CPython for this machine, of the minor release of the stack's runtime."""
+    return interpreter(
+        runtime,
+        context.host.name,
+        stack.runtime.root,
+        store=context.store,
+        reporter=context.reporter,
+    )
+
+
+def check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
+    """Compare the project's ``requires-python`` with the runtime.
+
+    :raises LockError: where it does not allow the runtime's release.
+    """
+    # Of a host's CPython the lock holds the minor release; it is the one that runs the build.
+    running = ".".join(str(part) for part in sys.version_info[:3])
+    version = running if running.startswith(f"{runtime.version}.") else runtime.version
+    if not SpecifierSet(spec.requires_python).contains(version):
+        raise LockError(
+            f"`project.requires-python` of layer `{spec.name}` is `{spec.requires_python}`, but"
+            f" its runtime is CPython {version}",
+            hint="Change `project.requires-python`, or `python` of the runtime layer",
+        )
+
+
+def _runtime(
+    base: Base, targets: Sequence[TargetPlatform], previous: Lock | None, context: Context
+) -> LockedRuntime:
+    spec = base.spec
+    if spec.runtime is None:
+        return runtime_of(base.below)
+    kept = previous.inputs.runtime if previous else None
+    return lock_runtime(
+        spec.runtime,
+        [one.name for one in targets],
+        spec.root,
+        store=context.store,
+        reporter=context.reporter,
+        previous=None if context.upgrade.includes(CPYTHON) else kept,
+    )
+
+
+def _pins(previous: Lock | None, upgrade: Upgrade) -> Pins:
+    if previous is None:
+        return {}
+    return {
+        platform: {
+            name: version
+            for name, version in previous.versions(platform).items()
+            if not upgrade.includes(name)
+        }
+        for platform in previous.inputs.platforms
+    }

@@ -1,0 +1,183 @@
+"""The generated project that ``uv lock`` resolves, and what uv exports of it.
+
+The target platforms are the project's environments, and what the layers below hold are its
+constraints: there they stay with their platform, which those of ``uv pip compile --universal`` do
+not (https://docs.astral.sh/uv/concepts/resolution/#limited-resolution-environments).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hatch_venvstacks.lock import requires_python
+from hatch_venvstacks.uv import run_uv
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover (python < 3.11)
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.conflicts import Held
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.spec import LockedRuntime
+
+    # Target platform -> normalized name -> version.
+    Pins = Mapping[str, Mapping[str, str]]
+
+# Has to differ from every requirement.
+_PROJECT = "venvlayer-resolution"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a resolution stands on besides requirements.
+
+    ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
+    what is ``excluded`` is left out though something requires it (normalized names).
+    """
+
+    runtime: LockedRuntime
+    platforms: tuple[TargetPlatform, ...]
+    interpreter: Path
+    work: Path
+    excluded: tuple[str, ...] = ()
+
+    @property
+    def stubs(self) -> Path:
+        """The folder of stubs for projects that no index has (:mod:`hatch_venvstacks.stub`)."""
+        return self.work / "stubs"
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """One resolution for the layer ``layer``: everything that a generated project says.
+
+    ``constraints`` are :pep:`508` strings. Where ``required`` is set, versions that lack a wheel
+    for one of the platforms are passed over; uv looks at system and machine for that, and not at
+    their oldest releases. What uv has cached of the distributions ``refresh`` is not used.
+    """
+
+    layer: str
+    ground: Ground
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+    required: bool = True
+    refresh: tuple[str, ...] = ()
+
+    def export(self, name: str, pins: Pins) -> dict[str, Any]:
+        """Resolve in the new subfolder ``name``; give uv's export (:pep:`751`) as a mapping.
+
+        The versions of ``pins`` are taken where they fit.
+
+        :raises ToolError: where there is no resolution.
+        """
+        self._lock(name, pins)
+        arguments = ["export", *self._python, "--frozen", "--no-header", "--format", "pylock.toml"]
+        text = run_uv(arguments, folder=self.ground.work / name, doing=self._doing)
+        return tomllib.loads(text)
+
+    def lock(self, name: str, pins: Pins) -> dict[str, Any]:
+        """Resolve in the new subfolder ``name``; give uv's own lock, which holds who needs what.
+
+        :raises ToolError: where there is no resolution.
+        """
+        self._lock(name, pins)
+        return tomllib.loads((self.ground.work / name / "uv.lock").read_text("utf-8"))
+
+    @property
+    def _python(self) -> tuple[str, str]:
+        return "--python", str(self.ground.interpreter)
+
+    @property
+    def _doing(self) -> str:
+        return f"The requirements of layer `{self.layer}` cannot be resolved"
+
+    def _lock(self, name: str, pins: Pins) -> None:
+        import tomlkit
+
+        folder = self.ground.work / name
+        folder.mkdir(parents=True)
+        (folder / "pyproject.toml").write_text(tomlkit.dumps(self._project()), "utf-8")
+        if pins:
+            (folder / "uv.lock").write_text(_preferences(pins, self.ground), "utf-8")
+        again = [f"--refresh-package={one}" for one in self.refresh]
+        run_uv(["lock", *self._python, *again], folder=folder, doing=self._doing)
+
+    def _project(self) -> dict[str, Any]:
+        ground = self.ground
+        markers = [platform.marker_for_uv(ground.runtime.minor) for platform in ground.platforms]
+        return {
+            "project": {
+                "name": _PROJECT,
+                "version": "0",
+                "requires-python": str(requires_python(ground.runtime)),
+                "dependencies": list(self.requirements),
+            },
+            "tool": {
+                "uv": {
+                    "package": False,
+                    "no-build": True,
+                    "environments": markers,
+                    "required-environments": markers if self.required else [],
+                    "constraint-dependencies": list(self.constraints),
+                    "exclude-dependencies": list(ground.excluded),
+                    "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
+                    # Makes the generated project a root, whatever lies in the folders above it.
+                    "workspace": {},
+                }
+            },
+        }
+
+
+def constraints(
+    held: Mapping[str, Mapping[str, Held]], platforms: Sequence[TargetPlatform]
+) -> Iterator[str]:
+    """What the layers below hold on each target platform, as constraints of a resolution."""
+    names = sorted({name for names in held.values() for name in names})
+    for name in names:
+        versions = {
+            platform: held[platform.name][name].version
+            for platform in platforms
+            if name in held[platform.name]
+        }
+        if len(versions) == len(platforms) and len(set(versions.values())) == 1:
+            yield f"{name}=={next(iter(versions.values()))}"
+        else:
+            for platform, version in versions.items():
+                yield f"{name}=={version} ; {platform.marker}"
+
+
+def _preferences(pins: Pins, ground: Ground) -> str:
+    # uv takes versions that an existing uv.lock holds as preferences, also of a lock that does not
+    # fit the project: names and versions are all that matters in it, and for which environments.
+    import tomlkit
+
+    chosen: dict[str, dict[str, list[str]]] = {}
+    for platform in ground.platforms:
+        for name, version in pins.get(platform.name, {}).items():
+            chosen.setdefault(name, {}).setdefault(version, []).append(platform.marker)
+    packages = [
+        {
+            "name": name,
+            "version": version,
+            "source": {"registry": "https://pypi.org/simple"},
+            **({"resolution-markers": markers} if len(versions) > 1 else {}),
+        }
+        for name, versions in sorted(chosen.items())
+        for version, markers in sorted(versions.items())
+    ]
+    return tomlkit.dumps(
+        {
+            "version": 1,
+            "revision": 3,
+            "requires-python": str(requires_python(ground.runtime)),
+            "resolution-markers": [platform.marker for platform in ground.platforms],
+            "package": packages,
+        }
+    )

@@ -1,0 +1,135 @@
+"""Whether a lock still fits what it was computed from, and if not, what has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.digest import file_sha256
+from hatch_venvstacks.lock import OVER, wheel_location
+from hatch_venvstacks.spec import RuntimeOrigin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+
+
+def staleness(
+    lock: Lock,
+    spec: LayerSpec,
+    targets: Sequence[TargetPlatform],
+    provided: Mapping[str, Mapping[str, str]],
+    excluded: Sequence[str] = (),
+) -> list[str]:
+    """What has changed since ``lock`` was computed, a line each; nothing where it still fits.
+
+    ``targets`` are the target platforms of the layer now, ``provided`` maps their names to what the
+    layers below hold there: normalized name -> version, as ``LockInputs.below`` has it;
+    ``excluded`` are the names that are left out now.
+    """
+    inputs = lock.inputs
+    lines = [
+        *_difference("requirement", spec.requirements, inputs.requirements),
+        *_runtime_changes(spec, inputs.runtime),
+        *_difference("platform", [one.name for one in targets], inputs.platforms),
+        *_target_changes(lock, targets),
+        *_difference("excluded package", excluded, inputs.excluded),
+    ]
+    changes: dict[str, list[str]] = {}
+    for target in targets:
+        if target.name in inputs.platforms:
+            known = inputs.below.get(target.name, {})
+            for line in _below_changes(known, provided.get(target.name, {})):
+                changes.setdefault(line, []).append(target.name)
+    common = [name for name in inputs.platforms if name in {one.name for one in targets}]
+    for line, names in changes.items():
+        lines.append(line if names == common else f"{line} ({', '.join(names)})")
+    return lines
+
+
+def changed_wheels(lock: Lock) -> dict[str, str]:
+    """The distributions whose local wheels are not the files that were locked: name -> what is."""
+    changes = {}
+    for package in lock.pylock.packages:
+        for wheel in package.wheels or ():
+            if wheel.path is None:
+                continue
+            path = Path(wheel_location(wheel, lock.path.parent))
+            if not path.is_file():
+                changes[str(package.name)] = f"the local wheel is gone: {wheel.path}"
+            elif file_sha256(path) != wheel.hashes["sha256"]:
+                changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
+    return changes
+
+
+def python_changes(lock: Lock, runtime: LockedRuntime) -> list[str]:
+    """Why ``lock`` does not fit the CPython of the runtime below, a line each."""
+    wanted = lock.pylock.requires_python
+    if wanted is None or wanted.contains(runtime.version):
+        return []
+    return [f"the runtime is CPython {runtime.version}, the lock is for {wanted}"]
+
+
+def _difference(what: str, now: Sequence[str], before: Sequence[str]) -> Iterator[str]:
+    yield from (f"{what} added: {one}" for one in now if one not in before)
+    yield from (f"{what} removed: {one}" for one in before if one not in now)
+
+
+def _target_changes(lock: Lock, targets: Sequence[TargetPlatform]) -> list[str]:
+    """Other oldest systems, said once for a system and not for each of its machines."""
+    before = {one.name: one for one in lock.targets}
+    words = {"linux": "the oldest glibc", "darwin": "the oldest macOS"}
+    return list(
+        dict.fromkeys(
+            f"{words[one.sys_platform]} is now {_release(one)}, was {_release(before[one.name])}"
+            for one in targets
+            if one.name in before and one.oldest != before[one.name].oldest
+        )
+    )
+
+
+def _release(target: TargetPlatform) -> str:
+    return ".".join(str(part) for part in target.oldest)
+
+
+def _below_changes(known: Mapping[str, str], names: Mapping[str, str]) -> Iterator[str]:
+    disputed = {name: "" for name, now in names.items() if OVER in now and name not in known}
+    for name, before in {**known, **disputed}.items():
+        now = names.get(name, "")
+        if now != before:
+            yield _below_change(name, before, now)
+
+
+def _runtime_changes(spec: LayerSpec, locked: LockedRuntime | None) -> list[str]:
+    request = spec.runtime
+    if request is None or locked is None:
+        return [] if request is None and locked is None else ["`kind` has changed"]
+    if request.origin is not locked.origin:
+        return [f"`python-source` is now {request.origin}, was {locked.origin}"]
+    lines = []
+    if request.version and not _fits(request.version, locked.version):
+        lines.append(f"`python` is now {request.version}, was {locked.version}")
+    if request.origin is RuntimeOrigin.ARCHIVE:
+        lines += [
+            f"`python-source` has another archive for {platform}"
+            for platform, archive in locked.archives.items()
+            if request.archives.get(platform) != archive
+        ]
+    return lines
+
+
+def _fits(asked: str, locked: str) -> bool:
+    # "3.11" fits "3.11.13"; of a host's lock, which holds "3.11", the patch release is not known.
+    shorter, longer = sorted((asked.split("."), locked.split(".")), key=len)
+    return longer[: len(shorter)] == shorter
+
+
+def _below_change(name: str, before: str, now: str) -> str:
+    if not before:
+        return f"a layer below now holds {name} {now}"
+    if not now:
+        return f"no layer below holds {name} any more, it was {before}"
+    return f"the layer below now holds {name} {now}, it was {before}"
