@@ -128,7 +128,7 @@ def common_marker(chosen: Collection[TargetPlatform], among: Sequence[TargetPlat
         for system in systems
         if all(one in chosen for one in among if one.sys_platform == system)
     ]
-    if len(missing) == 1 and len(whole) == len(systems) - 1:
+    if len(missing) == 1 and 1 < len(whole) == len(systems) - 1:
         return f"sys_platform != '{missing[0]}'"
     parts = []
     for system in systems:

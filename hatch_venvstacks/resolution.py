@@ -7,11 +7,15 @@ not (https://docs.astral.sh/uv/concepts/resolution/#limited-resolution-environme
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from packaging.markers import InvalidMarker, Marker
 
 from hatch_venvstacks.lock import requires_python
+from hatch_venvstacks.platforms import marker_environment
 from hatch_venvstacks.uv import run_uv
 
 if sys.version_info >= (3, 11):
@@ -24,12 +28,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.conflicts import Held
+    from hatch_venvstacks.errors import ToolError
     from hatch_venvstacks.platforms import TargetPlatform
     from hatch_venvstacks.spec import LockedRuntime
 
     # Target platform -> normalized name -> version.
     Pins = Mapping[str, Mapping[str, str]]
 
+_NO_WHEELS = re.compile(
+    r"([a-z0-9][a-z0-9-]*)(?:\[[^\]]*\])?[=<>!~]\S* has no `([^`]+)`-compatible"
+)
 # Has to differ from every requirement.
 _PROJECT = "venvlayer-resolution"
 
@@ -58,16 +66,15 @@ class Ground:
 class Resolution:
     """One resolution for the layer ``layer``: everything that a generated project says.
 
-    ``constraints`` are :pep:`508` strings. Where ``required`` is set, versions that lack a wheel
-    for one of the platforms are passed over; uv looks at system and machine for that, and not at
-    their oldest releases. What uv has cached of the distributions ``refresh`` is not used.
+    ``constraints`` are :pep:`508` strings. Versions that lack a wheel for one of the platforms are
+    passed over; uv looks at system and machine for that, and not at their oldest releases. What uv
+    has cached of the distributions ``refresh`` is not used.
     """
 
     layer: str
     ground: Ground
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
-    required: bool = True
     refresh: tuple[str, ...] = ()
 
     def export(self, name: str, pins: Pins) -> dict[str, Any]:
@@ -124,7 +131,7 @@ class Resolution:
                     "package": False,
                     "no-build": True,
                     "environments": markers,
-                    "required-environments": markers if self.required else [],
+                    "required-environments": markers,
                     "constraint-dependencies": list(self.constraints),
                     "exclude-dependencies": list(ground.excluded),
                     "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
@@ -151,6 +158,23 @@ def constraints(
         else:
             for platform, version in versions.items():
                 yield f"{name}=={version} ; {platform.marker}"
+
+
+def without_wheels(error: ToolError, ground: Ground) -> tuple[str, TargetPlatform] | None:
+    """The distribution that has no wheel for a platform, and that, where uv's words tell.
+
+    uv names neither in a form for programs: "thing==1.0 has no `MARKER`-compatible wheels".
+    """
+    for name, text in _NO_WHEELS.findall(" ".join(error.detail.replace("uv:", " ").split())):
+        try:
+            marker = Marker(text)
+        except InvalidMarker:
+            continue
+        for platform in ground.platforms:
+            environment = marker_environment(platform, ground.runtime.version)
+            if marker.evaluate(cast("dict[str, str]", environment)):
+                return name, platform
+    return None
 
 
 def _preferences(pins: Pins, ground: Ground) -> str:

@@ -18,7 +18,7 @@ from hatch_venvstacks.conflicts import Held, HeldProject, blames, explain, held_
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_environment
-from hatch_venvstacks.resolution import Ground, Resolution, constraints
+from hatch_venvstacks.resolution import Ground, Resolution, constraints, without_wheels
 from hatch_venvstacks.stub import write_stub
 from hatch_venvstacks.usable import Wheels, usable_package
 
@@ -151,15 +151,29 @@ class _Question:
     def _check_wheels(self, resolution: Resolution, error: ToolError) -> None:
         """Name the package where nothing but a platform without a wheel is in the way.
 
-        :raises LockError: which says so.
+        :raises LockError: which says so, and where there are wheels.
         """
-        try:
-            export = replace(resolution, required=False).export("without-wheels", self.pins)
-        except ToolError:
+        if any(blames(error, one) for names in self.held.values() for one in names.values()):
             return
-        wheels = Wheels(self.ground.platforms, self.ground.runtime.minor)
-        for package, platform in self._lacking(_exported(self.spec, export), wheels):
-            raise wheels.missing(package, platform, self.spec) from error
+        first = without_wheels(error, self.ground)
+        found, left = first, list(self.ground.platforms)
+        packages: list[Package] = []
+        while found is not None and not packages:
+            left.remove(found[1])
+            if not left:
+                break
+            fewer = replace(resolution, ground=replace(self.ground, platforms=tuple(left)))
+            try:
+                export = fewer.export(f"on-{len(left)}-platforms", self.pins)
+            except ToolError as another:
+                found = without_wheels(another, fewer.ground)
+            else:
+                packages = _exported(self.spec, export)
+        if first is not None:
+            name, platform = first
+            package = next((one for one in packages if one.name == name), None)
+            wheels = Wheels(tuple(left), self.ground.runtime.minor)
+            raise wheels.missing(package or name, platform, self.spec) from error
 
     def _explained(self, error: ToolError) -> LockError:
         free = Resolution(self.spec.name, self.ground, self.spec.requirements)

@@ -47,15 +47,23 @@ class Wheels:
             if tags & parse_wheel_filename(name)[3]
         }
 
-    def missing(self, package: Package, platform: TargetPlatform, spec: LayerSpec) -> LockError:
-        """That ``package`` has no wheel for ``platform``, and where it has one."""
-        others = [one.name for one in self.platforms if self.fitting(package, one)]
-        shown = ", ".join(sorted(_offered(package))) or "none at all"
+    def missing(
+        self, package: Package | str, platform: TargetPlatform, spec: LayerSpec
+    ) -> LockError:
+        """That ``package`` has no wheel for ``platform``, and where it has one.
+
+        It is a name where nothing more is known of it: then it has a wheel nowhere.
+        """
+        named, offered, others = f"`{package}`", dict[str, PackageWheel](), list[str]()
+        if isinstance(package, Package):
+            named, offered = f"`{package.name}` {package.version}", _offered(package)
+            others = [one.name for one in self.platforms if self.fitting(package, one)]
+        shown = ", ".join(sorted(offered)) or "none at all"
         would = f"It has wheels for {', '.join(others)}: " if others else ""
         names = ", ".join(f'"{name}"' for name in others)
         narrow = f"set `platforms = [{names}]`, or " if others else ""
         return LockError(
-            f"`{package.name}` {package.version} has no wheel for {_described(platform)},"
+            f"{named} has no wheel for {_described(platform)},"
             f" which layer `{spec.name}` is locked for",
             detail=f"  Its wheels: {shown}",
             hint=f"{would}{narrow}require it with a marker, or constrain it to a version that has"

@@ -22,7 +22,7 @@ from universe_generator import generate
 from universe_shrinker import shrink
 
 from hatch_venvstacks.errors import VenvLayerError
-from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _one(seed: int, *, machine: Machine, folder: Path, small: bool) -> tuple[Tally, str]:
     """What was seen in the universe of ``seed``, and what is wrong with it."""
-    universe = generate(seed, (host_platform().name,), machine.python)
+    universe = generate(seed, tuple(PLATFORMS), machine.python)
     try:
         return examine(universe, machine, folder), ""
     except (AssertionError, VenvLayerError) as error:

@@ -1,96 +1,32 @@
 from __future__ import annotations
 
 import http.server
-import sys
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from packaging.markers import Marker
+from resolving import ANY, CP, HERE, MINOR, World, make_world, refused
 from wheels import make_wheel
 
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.lock import Lock, select_wheels
+from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import dump_lock
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.resolve import Ground, resolve
-from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.staleness import staleness
 from hatch_venvstacks.usable import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
-CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
-HERE = host_platform()
-ANY = ("linux_x86_64", "macosx_arm64", "win_amd64")
-Below = list[tuple[LayerSpec, Lock]]
-
-
-@dataclass
-class World:
-    """A flat index of tiny wheels, and layers that are locked against it."""
-
-    root: Path
-    index: Path
-    platforms: tuple[str, ...] = (HERE.name,)
-    runs: int = 0
-    layers: Below = field(default_factory=list)
-
-    def wheel(self, name: str, version: str, *requires: str, **more: Any) -> Path:
-        return make_wheel(self.index, name, version, requires=requires, **more)
-
-    def spec(self, name: str, *requirements: str, bases: bool = True) -> LayerSpec:
-        root = self.root / name
-        base = (self.root / "base",) if bases else ()
-        return LayerSpec(
-            *(root, name, name, LayerKind.FRAMEWORK, base),
-            requirements=requirements,
-            lock_file=root / "pylock.venvlayer.toml",
-        )
-
-    def lock(
-        self,
-        *requirements: str,
-        below: Below | None = None,
-        name: str = "top",
-        previous: Lock | None = None,
-        **more: Any,
-    ) -> Lock:
-        self.runs += 1
-        ground = Ground(
-            LockedRuntime(RuntimeOrigin.HOST, MINOR),
-            tuple(PLATFORMS[platform] for platform in self.platforms),
-            Path(sys.executable),
-            self.root / f"work {self.runs}",
-        )
-        spec = self.spec(name, *requirements, bases=bool(below))
-        pins = {name: previous.versions(name) for name in self.platforms} if previous else None
-        return resolve(spec, below or [], ground, pins=pins, **more)
-
-    def layer(self, name: str, *requirements: str, below: Below | None = None) -> Below:
-        """A locked layer and what it stands on, in import order."""
-        lock = self.lock(*requirements, below=below, name=name)
-        return [(self.spec(name, *requirements, bases=bool(below)), lock), *(below or [])]
+    from resolving import Below
 
 
 @pytest.fixture
 def world(tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    wheel_index.mkdir()
-    monkeypatch.setenv("UV_FIND_LINKS", str(wheel_index))
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setenv("UV_NO_INDEX", "1")
-    return World(tmp_path, wheel_index)
-
-
-def refused(world: World, *requirements: str, below: Below | None = None) -> LockError:
-    with pytest.raises(LockError) as caught:
-        world.lock(*requirements, below=below)
-    return caught.value
+    return make_world(tmp_path, wheel_index, monkeypatch)
 
 
 def test_nothing_to_resolve(world: World) -> None:

@@ -350,8 +350,12 @@ def _check_closure(view: View, platform: str, where: str) -> None:
     own, below = view.chosen[platform][0], view.recorded(platform)
     assert own.keys().isdisjoint(below), f"{where}: {sorted(own.keys() & below)} is there already"
     needed = view.universe.closure(view.layers[0].requirements, versions, environment)
-    assert own.keys() == needed - below.keys(), f"{where}: adds {sorted(own)}"
     disputed = {name for name, version in below.items() if OVER in version}
+    if disputed:
+        # A layer below may require what the version that is imported now needs.
+        stack = view.universe.closure(view.requirements, versions, environment)
+        needed |= stack - below.keys()
+    assert own.keys() == needed - below.keys(), f"{where}: adds {sorted(own)}"
     recorded = view.locks[0].inputs.below.get(platform, {})
     expected = {name: below.get(name, "") for name in needed | disputed}
     assert recorded == expected, f"{where}: it records {recorded}, not {expected}"
@@ -403,6 +407,7 @@ def _spec(layer: Layer, place: Path, runtime: RuntimeRequest) -> LayerSpec:
         runtime=None if layer.bases else runtime,
         requirements=layer.requirements,
         include_project=False,
+        platforms=layer.platforms,
         lock_file=root / "pylock.venvlayer.toml",
     )
 

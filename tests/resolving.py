@@ -1,0 +1,93 @@
+"""Layers that are locked against tiny wheels, without projects and without a network."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from wheels import make_wheel
+
+from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.resolve import Ground, resolve
+from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+
+if TYPE_CHECKING:
+    from hatch_venvstacks.lock import Lock
+
+    Below = list[tuple[LayerSpec, Lock]]
+
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
+HERE = host_platform()
+ANY = ("linux_x86_64", "macosx_arm64", "win_amd64")
+
+
+@dataclass
+class World:
+    """A flat index of tiny wheels, and layers that are locked against it."""
+
+    root: Path
+    index: Path
+    platforms: tuple[str, ...] = (HERE.name,)
+    linux: tuple[int, int] = (2, 28)
+    macos: tuple[int, int] = (13, 0)
+    excluded: tuple[str, ...] = ()
+    runs: int = 0
+
+    def wheel(self, name: str, version: str, *requires: str, **more: Any) -> Path:
+        return make_wheel(self.index, name, version, requires=requires, **more)
+
+    def spec(self, name: str, *requirements: str, bases: bool = True) -> LayerSpec:
+        root = self.root / name
+        base = (self.root / "base",) if bases else ()
+        return LayerSpec(
+            *(root, name, name, LayerKind.FRAMEWORK, base),
+            requirements=requirements,
+            lock_file=root / "pylock.venvlayer.toml",
+        )
+
+    def lock(
+        self,
+        *requirements: str,
+        below: Below | None = None,
+        name: str = "top",
+        previous: Lock | None = None,
+        **more: Any,
+    ) -> Lock:
+        self.runs += 1
+        ground = Ground(
+            LockedRuntime(RuntimeOrigin.HOST, MINOR),
+            tuple(PLATFORMS[name].since(self.linux, self.macos) for name in self.platforms),
+            Path(sys.executable),
+            self.root / f"work {self.runs}",
+            self.excluded,
+        )
+        spec = replace(
+            self.spec(name, *requirements, bases=bool(below)), exclude_packages=self.excluded
+        )
+        pins = {name: previous.versions(name) for name in self.platforms} if previous else None
+        return resolve(spec, below or [], ground, pins=pins, **more)
+
+    def layer(self, name: str, *requirements: str, below: Below | None = None) -> Below:
+        """A locked layer and what it stands on, in import order."""
+        lock = self.lock(*requirements, below=below, name=name)
+        return [(self.spec(name, *requirements, bases=bool(below)), lock), *(below or [])]
+
+
+def make_world(root: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world whose wheels, in the new folder ``index``, are the only ones that uv finds."""
+    index.mkdir()
+    monkeypatch.setenv("UV_FIND_LINKS", str(index))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    return World(root, index)
+
+
+def refused(world: World, *requirements: str, below: Below | None = None) -> LockError:
+    with pytest.raises(LockError) as caught:
+        world.lock(*requirements, below=below)
+    return caught.value
