@@ -10,12 +10,9 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-
-from packaging.markers import InvalidMarker, Marker
+from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.lock import requires_python
-from hatch_venvstacks.platforms import marker_environment
 from hatch_venvstacks.uv import run_uv
 
 if sys.version_info >= (3, 11):
@@ -35,8 +32,11 @@ if TYPE_CHECKING:
     # Target platform -> normalized name -> version.
     Pins = Mapping[str, Mapping[str, str]]
 
-_NO_WHEELS = re.compile(
-    r"([a-z0-9][a-z0-9-]*)(?:\[[^\]]*\])?[=<>!~]\S* has no `([^`]+)`-compatible"
+_NAMED = r"([a-z0-9][a-z0-9-]*)(?:[\[{][^\]}]*[\]}])?[=<>!~]=?\S* "
+# How uv (0.13) says that all wheels of a release are for other platforms, or that there are none.
+_NO_WHEELS = (
+    re.compile(rf"{_NAMED}has no `[^`]*`-compatible wheels"),
+    re.compile(rf"{_NAMED}has no (?:usable )?wheels"),
 )
 # Has to differ from every requirement.
 _PROJECT = "venvlayer-resolution"
@@ -160,21 +160,14 @@ def constraints(
                 yield f"{name}=={version} ; {platform.marker}"
 
 
-def without_wheels(error: ToolError, ground: Ground) -> tuple[str, TargetPlatform] | None:
-    """The distribution that has no wheel for a platform, and that, where uv's words tell.
+def without_wheels(error: ToolError) -> str:
+    """The distribution that has no wheel for a platform, where uv's words tell; else empty.
 
-    uv names neither in a form for programs: "thing==1.0 has no `MARKER`-compatible wheels".
+    uv has no form of this for programs.
     """
-    for name, text in _NO_WHEELS.findall(" ".join(error.detail.replace("uv:", " ").split())):
-        try:
-            marker = Marker(text)
-        except InvalidMarker:
-            continue
-        for platform in ground.platforms:
-            environment = marker_environment(platform, ground.runtime.version)
-            if marker.evaluate(cast("dict[str, str]", environment)):
-                return name, platform
-    return None
+    words = " ".join(error.detail.replace("uv:", " ").split())
+    found = next((match for pattern in _NO_WHEELS if (match := pattern.search(words))), None)
+    return found[1] if found else ""
 
 
 def _preferences(pins: Pins, ground: Ground) -> str:

@@ -20,7 +20,7 @@ from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_environment
 from hatch_venvstacks.resolution import Ground, Resolution, constraints, without_wheels
 from hatch_venvstacks.stub import write_stub
-from hatch_venvstacks.usable import Wheels, usable_package
+from hatch_venvstacks.usable import Wheels, missing_wheel, usable_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,7 +127,8 @@ class _Question:
             if not passed_over:
                 return packages
             lacking += [
-                wheels.missing(package, platform, self.spec) for package, platform in passed_over
+                missing_wheel(package, platform, self.spec, wheels.supported(package))
+                for package, platform in passed_over
             ]
             others = [
                 f"{package.name}!={package.version} ; {platform.marker}"
@@ -149,31 +150,58 @@ class _Question:
                     yield package, platform
 
     def _check_wheels(self, resolution: Resolution, error: ToolError) -> None:
-        """Name the package where nothing but a platform without a wheel is in the way.
+        """Say which package lacks a wheel, where there is a solution on other platforms.
 
         :raises LockError: which says so, and where there are wheels.
         """
         if any(blames(error, one) for names in self.held.values() for one in names.values()):
             return
-        first = without_wheels(error, self.ground)
-        found, left = first, list(self.ground.platforms)
-        packages: list[Package] = []
-        while found is not None and not packages:
-            left.remove(found[1])
-            if not left:
-                break
-            fewer = replace(resolution, ground=replace(self.ground, platforms=tuple(left)))
+        ground, alone = self.ground, dict[str, list[Package]]()
+        failed: list[tuple[TargetPlatform, ToolError]] = []
+        for platform in ground.platforms:
+            one = replace(resolution, ground=replace(ground, platforms=(platform,)))
             try:
-                export = fewer.export(f"on-{len(left)}-platforms", self.pins)
-            except ToolError as another:
-                found = without_wheels(another, fewer.ground)
+                export = one.export(f"on-{platform.name}", self.pins)
+            except ToolError as only:
+                failed.append((platform, only))
             else:
-                packages = _exported(self.spec, export)
-        if first is not None:
-            name, platform = first
-            package = next((one for one in packages if one.name == name), None)
-            wheels = Wheels(tuple(left), self.ground.runtime.minor)
-            raise wheels.missing(package or name, platform, self.spec) from error
+                alone[platform.name] = _exported(self.spec, export)
+        if failed and alone:
+            raise self._only_elsewhere(resolution, *failed[0], alone) from error
+
+    def _only_elsewhere(
+        self,
+        resolution: Resolution,
+        platform: TargetPlatform,
+        error: ToolError,
+        alone: Mapping[str, Sequence[Package]],
+    ) -> LockError:
+        """That there is no solution on ``platform``, where those ``alone`` have one."""
+        elsewhere = next(iter(alone.values()))
+        # With these versions and no others, uv names what has no wheel, and not all that follows.
+        pinned = replace(
+            resolution,
+            ground=replace(self.ground, platforms=(platform,)),
+            constraints=(
+                *resolution.constraints,
+                *(f"{package.name}=={package.version}" for package in elsewhere),
+            ),
+        )
+        try:
+            pinned.export("pinned", {})
+        except ToolError as shorter:
+            error = shorter
+        name = without_wheels(error)
+        package = next((one for one in elsewhere if one.name == name), None)
+        if package is None:
+            return LockError(
+                f"The requirements of layer `{self.spec.name}` cannot be resolved for"
+                f" {platform.name}, as they can for {', '.join(alone)}",
+                detail=error.detail,
+                hint="Narrow `platforms`, or use markers in the requirements",
+            )
+        others = [one for one, found in alone.items() if any(p.name == name for p in found)]
+        return missing_wheel(package, platform, self.spec, others, listed=False)
 
     def _explained(self, error: ToolError) -> LockError:
         free = Resolution(self.spec.name, self.ground, self.spec.requirements)

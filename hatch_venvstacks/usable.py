@@ -47,28 +47,34 @@ class Wheels:
             if tags & parse_wheel_filename(name)[3]
         }
 
-    def missing(
-        self, package: Package | str, platform: TargetPlatform, spec: LayerSpec
-    ) -> LockError:
-        """That ``package`` has no wheel for ``platform``, and where it has one.
+    def supported(self, package: Package) -> list[str]:
+        """The names of the platforms that ``package`` has a wheel for."""
+        return [one.name for one in self.platforms if self.fitting(package, one)]
 
-        It is a name where nothing more is known of it: then it has a wheel nowhere.
-        """
-        named, offered, others = f"`{package}`", dict[str, PackageWheel](), list[str]()
-        if isinstance(package, Package):
-            named, offered = f"`{package.name}` {package.version}", _offered(package)
-            others = [one.name for one in self.platforms if self.fitting(package, one)]
-        shown = ", ".join(sorted(offered)) or "none at all"
-        would = f"It has wheels for {', '.join(others)}: " if others else ""
-        names = ", ".join(f'"{name}"' for name in others)
-        narrow = f"set `platforms = [{names}]`, or " if others else ""
-        return LockError(
-            f"{named} has no wheel for {_described(platform)},"
-            f" which layer `{spec.name}` is locked for",
-            detail=f"  Its wheels: {shown}",
-            hint=f"{would}{narrow}require it with a marker, or constrain it to a version that has"
-            " one; layers are never built from sdists",
-        )
+
+def missing_wheel(
+    package: Package,
+    platform: TargetPlatform,
+    spec: LayerSpec,
+    others: Sequence[str],
+    *,
+    listed: bool = True,
+) -> LockError:
+    """That ``package`` has no wheel for ``platform``; in some version it has for the ``others``.
+
+    Its wheels are ``listed`` where all of them are known.
+    """
+    shown = ", ".join(sorted(_offered(package))) or "none at all"
+    would = f"There are wheels of it for {', '.join(others)}: " if others else ""
+    names = ", ".join(f'"{name}"' for name in others)
+    narrow = f"set `platforms = [{names}]`, or " if others else ""
+    return LockError(
+        f"`{package.name}` {package.version} has no wheel for {_described(platform)},"
+        f" which layer `{spec.name}` is locked for",
+        detail=f"  Its wheels: {shown}" if listed else "",
+        hint=f"{would}{narrow}require it with a marker, or constrain it to a version that has"
+        " one; layers are never built from sdists",
+    )
 
 
 def usable_package(
@@ -82,7 +88,7 @@ def usable_package(
     for platform in targets:
         fitting = wheels.fitting(package, platform)
         if not fitting:
-            raise wheels.missing(package, platform, spec)
+            raise missing_wheel(package, platform, spec, wheels.supported(package))
         usable.update(fitting)
     marker = common_marker(targets, wheels.platforms)
     index = package.index if (package.index or "").startswith("http") else None

@@ -209,9 +209,8 @@ def test_no_wheel_for_a_platform(world: World) -> None:
         "`native` 2.0 has no wheel for linux_x86_64 (from glibc 2.28 on), which layer `top` is"
         " locked for"
     )
-    assert f"native-2.0-{CP}-{CP}-macosx_11_0_arm64.whl" in error.detail
     assert error.hint.startswith(
-        "It has wheels for macosx_arm64, macosx_x86_64: set `platforms = "
+        "There are wheels of it for macosx_arm64, macosx_x86_64: set `platforms = "
         '["macosx_arm64", "macosx_x86_64"]`, or require it with a marker'
     )
     world.platforms = ("macosx_arm64", "macosx_x86_64")
@@ -225,6 +224,7 @@ def test_no_wheel_for_an_old_system(world: World) -> None:
     native(world, "native", "1.0", "manylinux_2_34_x86_64")
     error = refused(world, "native")
     assert "`native` 1.0 has no wheel for linux_x86_64 (from glibc 2.28 on)" in error.message
+    assert f"native-1.0-{CP}-{CP}-manylinux_2_34_x86_64.whl" in error.detail
     error = refused(world, "native==1.0")
     assert "`native` 1.0 has no wheel" in error.message
     world.linux = (2, 34)
@@ -245,7 +245,7 @@ def test_sdist_is_never_taken(world: World) -> None:
     assert by_platform(world.lock("raw")) == {key: {"raw": "1.0"} for key in PLATFORMS}
     error = refused(world, "raw>=2")
     assert "`raw` 2.0 has no wheel for linux_x86_64" in error.message
-    assert "It has wheels for win_amd64, win_arm64" in error.hint
+    assert "There are wheels of it for win_amd64, win_arm64" in error.hint
 
 
 def test_excluded_packages(world: World) -> None:
