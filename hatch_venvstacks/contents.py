@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from hatch_venvstacks.distribution import distribution_plans, site_packages
+from hatch_venvstacks.distribution import Target, distribution_plans
+from hatch_venvstacks.errors import RuntimeSourceError
 from hatch_venvstacks.install import Installer
 from hatch_venvstacks.launch import check_launch_module
+from hatch_venvstacks.layout import check_buildable, layout_of
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import read_lock
 from hatch_venvstacks.metadata import describe_layer
+from hatch_venvstacks.names import check_names
 from hatch_venvstacks.runtime import provide_runtime, runtime_files
 from hatch_venvstacks.segment import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.spec import LayerKind
@@ -35,25 +39,34 @@ def layer_plans(
 
     The plans name files in ``work``, an empty folder that must outlive them.
     """
-    spec, stack, minor = layer.spec, layer.stack, layer.runtime.minor
+    check_buildable(context.host, context.platform)
+    spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
     plans = []
     if spec.kind is LayerKind.RUNTIME:
         plans.append(_runtime_plan(layer, work, context))
     plans += _distribution_plans(project, layer, work / "wheels", context)
-    loose = [member_of(path, file) for path, file in project.loose_files(site_packages(minor))]
+    loose = [member_of(path, file) for path, file in project.loose_files(layout.site_packages)]
     if loose:
         members = tuple(sorted(loose, key=lambda member: member.path))
         plans.append(
             Plan(PlanKind.PROJECT, spec.project_name, project.version, members, context.mtime)
         )
-    check_path_files(plans, minor)
+    check_path_files(plans, layout)
     launch = project.launch_name
     if launch is not None:
         below = partial(_site_folders_below, layer, work / "below", context)
-        check_launch_module(launch, plans, minor, layer.python, below)
-    described = describe_layer(layer, project.version, context.platform, plans, launch)
-    plans.append(wiring_plan(stack, minor, described))
-    return plans, described
+        check_launch_module(launch, plans, layout.site_packages, layer.python, below)
+    described = describe_layer(layer, project.version, context.platform, layout, plans, launch)
+    plans.append(wiring_plan(layer.stack, layout, described))
+    check_names(plans, context.platform, layout, context.reporter)
+    # What is executable on Windows says its name, and a machine with Windows knows nothing else.
+    return [_plain(plan) for plan in plans] if layout.is_windows else plans, described
+
+
+def _plain(plan: Plan) -> Plan:
+    return replace(
+        plan, members=tuple(replace(member, executable=False) for member in plan.members)
+    )
 
 
 def _runtime_plan(layer: LockedLayer, work: Path, context: Context) -> Plan:
@@ -67,11 +80,18 @@ def _runtime_plan(layer: LockedLayer, work: Path, context: Context) -> Plan:
         work=folder,
         reporter=context.reporter,
     )
+    windows = layout_of(context.platform, layer.runtime.minor).is_windows
     members: list[Member] = []
     for path, file in runtime_files(tree):
         link = str(file.readlink()) if file.is_symlink() else ""
+        if link and windows:
+            raise RuntimeSourceError(
+                f"The runtime for {context.platform.name} holds the symbolic link `{path}`",
+                hint="On Windows it could not be unpacked by everyone; use another archive",
+            )
         members.append(member_of(path, file, link=link))
-    members += runtime_links([member.path for member in members], layer.runtime.minor)
+    if not windows:
+        members += runtime_links([member.path for member in members], layer.runtime.minor)
     members.sort(key=lambda member: member.path)
     return Plan(PlanKind.RUNTIME, "cpython", tree.version, tuple(members))
 
@@ -94,8 +114,20 @@ def _distribution_plans(
             installer.project(own, alone)
         return alone
 
-    dates = {name: context.mtime}
-    return distribution_plans(prefix, layer.runtime.minor, str(layer.python), isolate, dates)
+    return distribution_plans(prefix, _target(layer, context), isolate, {name: context.mtime})
+
+
+def _target(layer: LockedLayer, context: Context) -> Target:
+    layout = layout_of(context.platform, layer.runtime.minor)
+    return Target(
+        context.platform,
+        layout,
+        host=layout_of(context.host, layer.runtime.minor),
+        interpreter=str(layer.python),
+        python=(
+            layout.runtime_python if layer.spec.kind is LayerKind.RUNTIME else layout.layer_python
+        ),
+    )
 
 
 def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | None:
@@ -132,7 +164,7 @@ def _site_folders_below(
     layer: LockedLayer, work: Path, context: Context
 ) -> Iterator[Callable[[str], bool]]:
     """For each layer below, in import order: does its site directory have this file?"""
-    site = site_packages(layer.runtime.minor)
+    site = layout_of(context.host, layer.runtime.minor).site_packages
     for spec in layer.stack.below:
         project = context.open_project(spec.root)
         yield {

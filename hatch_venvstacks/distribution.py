@@ -3,7 +3,7 @@
 uv has unpacked the wheels into a prefix of their own. RECORD says which file is whose
 (https://packaging.python.org/en/latest/specifications/recording-installed-packages/); what an
 installer writes for the machine at hand (scripts, notes on where a wheel came from) is made anew or
-left out.
+left out. The prefix has the layout of this machine, the plans have that of the target platform.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,10 @@ from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from hatch_venvstacks.layout import Layout
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.scripts import EntryPoint
 
     # Installs one distribution into a prefix of its own, and gives that.
     Isolate = Callable[[str], Path]
@@ -50,56 +54,69 @@ class Installed:
     files: frozenset[str]
 
 
-def site_packages(minor: str) -> str:
-    """The folder for packages in a layer on CPython ``minor`` (``"3.11"``), on POSIX."""
-    return f"lib/python{minor}/site-packages"
+@dataclass(frozen=True)
+class Target:
+    """What distributions are packed for, and how they lie in the prefix.
+
+    ``host`` and ``layout`` are the layouts of this machine and of ``platform``; ``interpreter`` is
+    the path that the installer was given; ``python`` is the interpreter of the layer, in it.
+    """
+
+    platform: TargetPlatform
+    layout: Layout
+    host: Layout
+    interpreter: str
+    python: str
+
+    def path(self, path: str, *, executable: bool) -> str:
+        """Where the file ``path`` of the prefix lies in the layer."""
+        return self.layout.mapped(path, self.host, executable=executable)
 
 
-def read_prefix(prefix: Path, minor: str) -> list[Installed]:
-    """The distributions in ``prefix``, sorted by name.
+def read_prefix(prefix: Path, host: Layout) -> list[Installed]:
+    """The distributions in ``prefix``, which has the layout ``host``, sorted by name.
 
     :raises BuildError: where one has no name or RECORD, or RECORD leaves the prefix.
     """
-    folders = sorted((prefix / site_packages(minor)).glob("*.dist-info"))
+    folders = sorted((prefix / host.site_packages).glob("*.dist-info"))
     return sorted((_read(prefix, folder) for folder in folders), key=lambda found: found.name)
 
 
 def distribution_plans(
     prefix: Path,
-    minor: str,
-    interpreter: str,
+    target: Target,
     isolate: Isolate,
     dates: Mapping[str, int] | None = None,
 ) -> list[Plan]:
     """A plan for each distribution in ``prefix``, sorted by name.
 
-    ``interpreter`` is the path that the installer was given, ``isolate`` installs one distribution
-    again on its own: in a shared prefix, the bytes of a file with two owners are those of either.
-    ``dates`` gives the modification times of distributions that have one of their own.
+    ``isolate`` installs one distribution again on its own: in a shared prefix, the bytes of a file
+    with two owners are those of either. ``dates`` gives the modification times of distributions
+    that have one of their own.
 
     :raises BuildError: where two distributions have a file with different content.
     """
-    found = read_prefix(prefix, minor)
+    found = read_prefix(prefix, target.host)
     claims: dict[str, list[str]] = {}
     for one in found:
         for path in one.files:
             claims.setdefault(path, []).append(one.name)
     shared = {path: names for path, names in claims.items() if len(names) > 1}
     alone = {
-        name: _only(read_prefix(isolate(name), minor), name)
+        name: _only(read_prefix(isolate(name), target.host), name)
         for name in sorted({name for names in shared.values() for name in names})
     }
     found = [alone.get(one.name, one) for one in found]
     unowned = _unowned(prefix, [one for one in found if one.name not in alone], found)
     for one in alone.values():
         unowned.update(_unowned(one.prefix, [one], [one]))
-    packers = dict(_packers(shared, alone, interpreter))
+    packers = dict(_packers(shared, alone, target))
     return [
         _plan(
             one,
             frozenset(path for path, packer in packers.items() if packer != one.name),
             unowned.get(one.name, ()),
-            interpreter,
+            target,
             (dates or {}).get(one.name, MEMBER_TIME),
         )
         for one in found
@@ -176,12 +193,13 @@ def _nearness(path: str, one: Installed) -> int:
 
 
 def _packers(
-    shared: Mapping[str, Sequence[str]], alone: Mapping[str, Installed], interpreter: str
+    shared: Mapping[str, Sequence[str]], alone: Mapping[str, Installed], target: Target
 ) -> Iterator[tuple[str, str]]:
     """Which distribution packs each file that several RECORDs name, as ``(path, name)``."""
     for path, claimants in sorted(shared.items()):
         names = sorted(name for name in claimants if path in alone[name].files)
-        contents = {name: b"".join(read(_member(alone[name], path, interpreter))) for name in names}
+        members = {name: _member(alone[name], path, target) for name in names}
+        contents = {name: b"".join(read(member)) for name, member in members.items()}
         if len(set(contents.values())) <= 1:
             yield from ((path, name) for name in names[:1])
         elif path.endswith("/__init__.py") and all(map(_is_namespace, contents.values())):
@@ -190,7 +208,7 @@ def _packers(
         else:
             listed = " and ".join(f"`{name}`" for name in names)
             raise BuildError(
-                f"{listed} both have the file `{path}`, with different content",
+                f"{listed} both have the file `{members[names[0]].path}`, with different content",
                 hint="Only one of them can be in this layer",
             )
 
@@ -224,23 +242,24 @@ def _opens_namespace(statement: ast.stmt) -> bool:
 
 
 def _plan(
-    one: Installed, omitted: frozenset[str], unowned: Sequence[str], interpreter: str, mtime: int
+    one: Installed, omitted: frozenset[str], unowned: Sequence[str], target: Target, mtime: int
 ) -> Plan:
     record = f"{one.dist_info}/RECORD"
-    launchers = {f"bin/{name}": content for name, content in _launchers(one)}
-    paths = sorted({*one.files, *unowned, *launchers} - omitted - {record})
+    launchers = dict(_launchers(one, target))
+    paths = {*one.files, *unowned, *launchers} - omitted - {record}
     members = [
-        Member(path, launchers[path], executable=True)
-        if path in launchers
-        else _member(one, path, interpreter)
-        for path in paths
+        launchers[path] if path in launchers else _member(one, path, target)
+        for path in sorted(paths)
     ]
+    record = target.path(record, executable=False)
+    members.sort(key=lambda member: member.path)
     members.append(Member(record, _record(members, record)))
     members.sort(key=lambda member: member.path)
     return Plan(PlanKind.DISTRIBUTION, one.name, one.version, tuple(members), mtime)
 
 
-def _launchers(one: Installed) -> Iterator[tuple[str, bytes]]:
+def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, Member]]:
+    """The programs of the entry points, by the paths of those that the installer has made."""
     path = one.prefix / one.dist_info / "entry_points.txt"
     if path.is_file():
         try:
@@ -248,16 +267,28 @@ def _launchers(one: Installed) -> Iterator[tuple[str, bytes]]:
         except (OSError, UnicodeDecodeError) as error:
             raise BuildError(f"The entry points of `{one.name}` cannot be read: {error}") from error
         for entry in entry_points(text, one.name):
-            yield entry.name, launcher(entry)
+            content = _launcher(entry, target)
+            program = Member(target.layout.program(entry.name), content, executable=True)
+            yield target.host.program(entry.name), program
 
 
-def _member(one: Installed, path: str, interpreter: str) -> Member:
+def _launcher(entry: EntryPoint, target: Target) -> bytes:
+    if not target.layout.is_windows:
+        return launcher(entry)
+    from hatch_venvstacks.windows_launcher import windows_launcher
+
+    python = posixpath.relpath(target.python, target.layout.scripts)
+    return windows_launcher(entry, target.platform, python)
+
+
+def _member(one: Installed, path: str, target: Target) -> Member:
     member = member_of(path, one.prefix / path)
-    if posixpath.dirname(path) != "bin":
+    member = replace(member, path=target.path(path, executable=member.executable))
+    if posixpath.dirname(path) != target.host.scripts:
         return member
     content = b"".join(read(member))
-    changed = relocated(content, interpreter)
-    return member if changed == content else Member(path, changed, executable=True)
+    changed = relocated(content, target.interpreter, windows=target.layout.is_windows)
+    return member if changed == content else Member(member.path, changed, executable=True)
 
 
 def _record(members: Sequence[Member], record: str) -> bytes:

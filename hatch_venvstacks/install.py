@@ -100,7 +100,9 @@ class Installer:
 
 
 def _is_installed(wheel: LockedWheel, prefix: Path) -> bool:
-    infos = (path.stem.partition("-")[0] for path in prefix.glob("lib*/*/*/*.dist-info"))
+    # On POSIX systems and on Windows.
+    folders = [*prefix.glob("lib*/*/*/*.dist-info"), *prefix.glob("Lib/*/*.dist-info")]
+    infos = (path.stem.partition("-")[0] for path in folders)
     return any(canonicalize_name(name) == canonicalize_name(wheel.name) for name in infos)
 
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.errors import BuildError
 
 if TYPE_CHECKING:
@@ -34,20 +33,20 @@ sys.exit(spec is None)
 def check_launch_module(
     module: str,
     plans: Sequence[Plan],
-    minor: str,
+    site: str,
     python: Path,
     below: Callable[[], Iterable[Callable[[str], bool]]],
 ) -> None:
     """Make sure that ``python -m module`` finds something to run.
 
-    ``plans`` are the layer's; ``python`` is a CPython of the minor release ``minor``; ``below``
+    ``plans`` are the layer's, ``site`` is its site directory; ``python`` is a CPython of its minor
+    release for this machine, whose standard library stands for that of other platforms; ``below``
     gives tests of whether a path is in a site directory of the layers below, and is asked only
     where the layer itself has no such module.
 
     :raises BuildError: where there is none, or where it is a package without ``__main__``.
     """
-    site = f"{site_packages(minor)}/"
-    own = {member.path.removeprefix(site) for plan in plans for member in plan.members}
+    own = {member.path.removeprefix(f"{site}/") for plan in plans for member in plan.members}
     if _runs(module, own.__contains__) or _in_stdlib(module, python):
         return
     place = module.replace(".", "/")

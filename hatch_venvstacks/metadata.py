@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.digest import file_sha256
-from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.segment import FORMAT, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_venvstacks.archive import Archive
+    from hatch_venvstacks.layout import Layout
     from hatch_venvstacks.lock import Lock
     from hatch_venvstacks.locking import LockedLayer
     from hatch_venvstacks.platforms import TargetPlatform
@@ -25,11 +25,15 @@ def describe_layer(
     layer: LockedLayer,
     version: str,
     platform: TargetPlatform,
+    layout: Layout,
     plans: Sequence[Plan],
     launch_module: str | None,
 ) -> dict[str, Any]:
-    """The content of ``layer.json`` of a ``layer`` that is made of ``plans``."""
-    stack, minor = layer.stack, layer.runtime.minor
+    """The content of ``layer.json`` of a ``layer`` that is made of ``plans``.
+
+    ``layout`` is that of ``platform``.
+    """
+    stack, folder = layer.stack, f"{layout.scripts}/"
     is_runtime = stack.top.kind is LayerKind.RUNTIME
     return {
         "format": FORMAT,
@@ -38,8 +42,8 @@ def describe_layer(
         "kind": str(stack.top.kind),
         "platform": platform.name,
         "python": {"implementation": "cpython", "version": _python_version(layer, plans)},
-        "executable": f"bin/python{minor}" if is_runtime else "bin/python",
-        "site_packages": site_packages(minor),
+        "executable": layout.runtime_python if is_runtime else layout.layer_python,
+        "site_packages": layout.site_packages,
         "base_layers": [
             {"name": base.name, "kind": str(base.kind), "path": f"../{base.name}"}
             for base in stack.below
@@ -50,13 +54,14 @@ def describe_layer(
             if plan.kind is PlanKind.DISTRIBUTION
         ],
         "scripts": sorted(
-            member.path.removeprefix("bin/")
+            member.path[len(folder) :].removesuffix(layout.suffix)
             for plan in plans
             if plan.kind is PlanKind.DISTRIBUTION
             for member in plan.members
-            if member.path.startswith("bin/")
+            if member.path.startswith(folder)
         ),
         "launch": {"module": launch_module} if launch_module else None,
+        "postinstall": None if is_runtime else layout.postinstall or None,
     }
 
 

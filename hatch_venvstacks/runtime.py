@@ -100,9 +100,11 @@ def interpreter(
 ) -> Path:
     """A CPython of the locked minor release, for this machine, whose platform is ``platform``.
 
-    For ``host`` it is the installation that the build runs on, never a virtual environment.
+    For ``host`` it is the installation that the build runs on, never a virtual environment. Else it
+    is the locked one; where only other platforms are locked, the installation that the build runs
+    on if that will do, or a release of python-build-standalone.
 
-    :raises RuntimeSourceError: where the tree cannot be had, or is not what the lock says.
+    :raises RuntimeSourceError: where none can be had, or it is not what the lock says.
     """
     if locked.origin is RuntimeOrigin.HOST:
         from hatch_venvstacks.runtime_host import describe
@@ -110,6 +112,12 @@ def interpreter(
         host = describe()
         _check_minor(host.minor, locked.minor)
         return host.executable
+    if platform not in locked.archives:
+        from hatch_venvstacks.runtime_substitute import substitute
+
+        return substitute(
+            locked, platform, lambda archive: _unpacked(archive, platform, root, store, reporter)
+        )
     # An archive is never copied, so no folder for a copy is needed.
     work = Path()
     return provide_runtime(

@@ -90,6 +90,8 @@ class HostPython:
     @property
     def executable(self) -> Path:
         """The interpreter of the installation itself, never one of a virtual environment."""
+        if self.system == "win32":
+            return self.prefix / "python.exe"
         return self.prefix / "bin" / f"python{self.minor}"
 
 

@@ -67,6 +67,7 @@ class EntryPoint:
     name: str
     module: str
     attr: str
+    is_gui: bool = False
 
 
 def posix_header(python: str = "python") -> bytes:
@@ -95,19 +96,19 @@ def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
     except ConfigParserError as error:
         raise BuildError(f"The entry points of `{distribution}` cannot be read: {error}") from error
     found = {
-        name: value
+        name: (value, group == "gui_scripts")
         for group in ("console_scripts", "gui_scripts")
         if parser.has_section(group)
         for name, value in parser.items(group)
     }
-    for name, value in sorted(found.items()):
+    for name, (value, is_gui) in sorted(found.items()):
         match = _REFERENCE.match(value)
         if match is None or not _is_file_name(name) or _has_keyword(match):
             raise BuildError(
                 f"The script `{name} = {value}` of `{distribution}` is not a valid entry point",
                 hint="It has the form `name = package.module:function`",
             )
-        yield EntryPoint(name, match["module"], match["attr"])
+        yield EntryPoint(name, match["module"], match["attr"], is_gui)
 
 
 def _is_file_name(name: str) -> bool:
@@ -132,12 +133,17 @@ if __name__ == "__main__":
     return posix_header() + body.encode()
 
 
-def relocated(content: bytes, interpreter: str) -> bytes:
+def relocated(content: bytes, interpreter: str, *, windows: bool = False) -> bytes:
     """``content``, a file of a wheel's ``data/scripts``, without the path of the build.
 
     Installers replace ``#!python`` by the path of an ``interpreter``; where that is what the
     script starts with, it becomes a relocatable script. Everything else stays as it is: real
     binaries, shell scripts, scripts for an interpreter of their own choice.
+
+    For ``windows`` it gets back the line that the wheel has (``#!python``, ``#!pythonw``), which
+    the ``py`` launcher understands (https://docs.python.org/3/using/windows.html): the system
+    itself starts nothing by its first line. pip makes an ``.exe`` of such a script, as it would of
+    an entry point; uv writes the absolute path of the interpreter into it.
     """
     trick = _EXEC_TRICK.match(content)
     match = trick or _SHEBANG.match(content)
@@ -149,7 +155,10 @@ def relocated(content: bytes, interpreter: str) -> bytes:
             named = "".join(shlex.split(named))
     if named not in (interpreter, f"{interpreter}w"):
         return content
-    return posix_header() + _relocated_source(content[match.end() :])
+    source = content[match.end() :]
+    if windows:
+        return (b"#!python\n" if named == interpreter else b"#!pythonw\n") + source
+    return posix_header() + _relocated_source(source)
 
 
 def _relocated_source(source: bytes) -> bytes:

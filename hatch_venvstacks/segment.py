@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 # The format of archives: a change that alters bytes raises it.
-FORMAT = 1
+FORMAT = 2
 # 1980-01-01T00:00:00Z in seconds: the first moment that a zip file can hold, too.
 MEMBER_TIME = 315_532_800
 # A plan is cut where its files exceed this, in bytes of content.
@@ -215,12 +215,11 @@ def _claimed_twice(first: Plan, second: Plan, path: str) -> BuildError:
     hint = "Leave one of them out of the layer, or rename the file"
     if PlanKind.PROJECT in (first.kind, second.kind):
         hint += "; name a module that the project's wheel has by its dotted name, not as a path"
-    return BuildError(
-        f"{_owner(first)} and {_owner(second)} both claim the path `{path}`", hint=hint
-    )
+    return BuildError(f"{owner(first)} and {owner(second)} both claim the path `{path}`", hint=hint)
 
 
-def _owner(plan: Plan) -> str:
+def owner(plan: Plan) -> str:
+    """Whose the files of ``plan`` are, for messages."""
     return {
         PlanKind.RUNTIME: "the runtime",
         PlanKind.WIRING: "the layer's own wiring",

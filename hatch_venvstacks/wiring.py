@@ -6,15 +6,18 @@ link, and takes the folder of ``pyvenv.cfg`` as ``sys.prefix``
 (https://docs.python.org/3/library/sys_path_init.html#virtual-environments). The site directories
 of the layers below come on ``sys.path`` through a path file
 (https://docs.python.org/3/library/site.html).
+
+On Windows the interpreter and ``pyvenv.cfg`` are made by ``postinstall.py``, which lies in the
+layer, once it is unpacked: there CPython needs an absolute ``home``.
 """
 
 from __future__ import annotations
 
 import json
 import posixpath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind
@@ -22,6 +25,7 @@ from hatch_venvstacks.spec import LayerKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hatch_venvstacks.layout import Layout
     from hatch_venvstacks.stack import Stack
 
 LAYER_JSON = "share/venvlayer/layer.json"
@@ -52,16 +56,20 @@ if getattr(site, "_venvlayer", None) != sitedir:
 """
 
 
-def wiring_plan(stack: Stack, minor: str, description: Mapping[str, Any]) -> Plan:
-    """The wiring of the top layer of ``stack``, on CPython ``minor`` (``"3.11"``).
+def wiring_plan(stack: Stack, layout: Layout, description: Mapping[str, Any]) -> Plan:
+    """The wiring of the top layer of ``stack``, in the ``layout`` of its platform.
 
     ``description`` is the content of ``layer.json``.
     """
     members = [Member(LAYER_JSON, to_json(description))]
     if stack.top.kind is not LayerKind.RUNTIME:
-        members += _links(stack, minor)
-        members.append(Member("pyvenv.cfg", _configuration(minor)))
-        members.append(Member(f"{site_packages(minor)}/{PATH_FILE}", _path_file(stack, minor)))
+        if layout.postinstall:
+            members.append(Member(layout.postinstall, _postinstall()))
+        else:
+            members += _links(stack, layout)
+            members.append(Member("pyvenv.cfg", _configuration(layout.minor)))
+        path_file = f"{layout.site_packages}/{PATH_FILE}"
+        members.append(Member(path_file, _path_file(stack, layout.site_packages)))
     members.sort(key=lambda member: member.path)
     return Plan(PlanKind.WIRING, stack.top.name, "", tuple(members))
 
@@ -73,7 +81,7 @@ def runtime_links(paths: Sequence[str], minor: str) -> Iterator[Member]:
             yield Member(name, link=f"python{minor}")
 
 
-def check_path_files(plans: Sequence[Plan], minor: str) -> None:
+def check_path_files(plans: Sequence[Plan], layout: Layout) -> None:
     """Refuse a path file that would run before the layer's own.
 
     :raises BuildError: naming the distribution.
@@ -81,7 +89,7 @@ def check_path_files(plans: Sequence[Plan], minor: str) -> None:
     for plan in plans:
         for member in plan.members:
             folder, name = posixpath.split(member.path)
-            if folder == site_packages(minor) and name.endswith(".pth") and name < PATH_FILE:
+            if folder == layout.site_packages and name.endswith(".pth") and name < PATH_FILE:
                 raise BuildError(
                     f"`{plan.name}` has the path file `{name}`, which would run before the layers "
                     "below are on `sys.path`",
@@ -94,19 +102,25 @@ def to_json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _links(stack: Stack, minor: str) -> Iterator[Member]:
-    yield Member("bin/python", link=f"python{minor}")
-    yield Member("bin/python3", link=f"python{minor}")
-    yield Member(f"bin/python{minor}", link=f"../../{stack.runtime.name}/bin/python{minor}")
+def _links(stack: Stack, layout: Layout) -> Iterator[Member]:
+    python = f"python{layout.minor}"
+    yield Member("bin/python", link=python)
+    yield Member("bin/python3", link=python)
+    yield Member(f"bin/{python}", link=f"../../{stack.runtime.name}/{layout.runtime_python}")
+
+
+def _postinstall() -> bytes:
+    # As text: the same bytes where a checkout has other ends of lines.
+    return Path(__file__).with_name("postinstall.py").read_text("utf-8").encode()
 
 
 def _configuration(minor: str) -> bytes:
     return f"include-system-site-packages = false\nversion = {minor}\n".encode()
 
 
-def _path_file(stack: Stack, minor: str) -> bytes:
-    up = posixpath.relpath(".", f"layer/{site_packages(minor)}")
-    folders = [f"{up}/{layer.name}/{site_packages(minor)}" for layer in stack.below]
+def _path_file(stack: Stack, site: str) -> bytes:
+    up = posixpath.relpath(".", f"layer/{site}")
+    folders = [f"{up}/{layer.name}/{site}" for layer in stack.below]
     source = _RUN_PATH_FILES.format(folders=folders, own=repr(PATH_FILE))
     # `site` executes single lines that begin with `import`; `exec` gives the program its own.
     return ("\n".join([*folders, f"import sys; exec({source!r})"]) + "\n").encode()

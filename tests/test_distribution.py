@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.distribution import Installed, distribution_plans, read_prefix, site_packages
+from hatch_venvstacks.distribution import Installed, Target, distribution_plans, read_prefix
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.install import Installer
+from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import LockedWheel
-from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.scripts import posix_header
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, check_paths, read
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
-SITE = site_packages(MINOR)
+HOST = layout_of(host_platform(), MINOR)
+SITE = HOST.site_packages
 PKGUTIL = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 PKG_RESOURCES = "__import__('pkg_resources').declare_namespace(__name__)\n"
 BOTH = f"""
@@ -33,6 +35,13 @@ try:
 except ImportError:
     {PKGUTIL.strip()}
 """
+
+
+def target_for(platform: str = "", python: str = sys.executable, layer: str = "") -> Target:
+    """What is built here for ``platform``, where ``layer`` is the layer's interpreter."""
+    target = PLATFORMS[platform] if platform else host_platform()
+    layout = layout_of(target, MINOR)
+    return Target(target, layout, HOST, python, layer or layout.layer_python)
 
 
 class Prefix:
@@ -63,9 +72,10 @@ class Prefix:
         self.isolated.append(name)
         return self.install(f"alone-{name}", name)
 
-    def plans(self, mtime: int = MEMBER_TIME) -> dict[str, Plan]:
+    def plans(self, mtime: int = MEMBER_TIME, target: Target | None = None) -> dict[str, Plan]:
         dates = dict.fromkeys(self.wheels, mtime)
-        plans = distribution_plans(self.install("prefix"), MINOR, self.python, self.isolate, dates)
+        target = target or target_for(python=self.python)
+        plans = distribution_plans(self.install("prefix"), target, self.isolate, dates)
         check_paths(plans)
         assert [plan.name for plan in plans] == sorted(self.wheels)
         return {plan.name: plan for plan in plans}
@@ -180,7 +190,7 @@ def test_notes_of_the_installer_and_caches_stay_out(prefix: Prefix) -> None:
     (info.parent / "one/__pycache__/new.pyc").write_bytes(b"p")
     (info.parent.parent / ".lock").touch()
     (prefix.folder / "prefix/.lock").touch()
-    (plan,) = distribution_plans(prefix.folder / "prefix", MINOR, sys.executable, prefix.isolate)
+    (plan,) = distribution_plans(prefix.folder / "prefix", target_for(), prefix.isolate)
     assert {posixpath.basename(path) for path in files(plan)} >= {"__init__.py", "WHEEL"}
     check_record(plan, "one")
     for path in files(plan):
@@ -273,7 +283,7 @@ def handmade(prefix: Path, name: str, record: str, **paths: str) -> Path:
 
 
 def plans_of(prefix: Path, alone: Mapping[str, Path] | None = None) -> dict[str, Plan]:
-    plans = distribution_plans(prefix, MINOR, sys.executable, lambda name: (alone or {})[name])
+    plans = distribution_plans(prefix, target_for(), lambda name: (alone or {})[name])
     return {plan.name: plan for plan in plans}
 
 
@@ -345,7 +355,7 @@ def test_records_claim_a_file_that_a_third_ships(tmp_path: Path, name: str) -> N
 def test_record_that_leaves_the_prefix(tmp_path: Path, path: str) -> None:
     handmade(tmp_path, "one", f"{path},,\n")
     with pytest.raises(BuildError) as caught:
-        read_prefix(tmp_path, MINOR)
+        read_prefix(tmp_path, HOST)
     assert f"`{path}`" in caught.value.message
     assert "`one`" in caught.value.message
 
@@ -376,7 +386,7 @@ def test_broken_metadata(tmp_path: Path, file: str, content: bytes | None) -> No
 def test_read_prefix(prefix: Prefix) -> None:
     prefix.wheel("b-one")
     prefix.wheel("A_two")
-    first, second = read_prefix(prefix.install("prefix"), MINOR)
+    first, second = read_prefix(prefix.install("prefix"), HOST)
     assert (first.name, second.name) == ("a-two", "b-one")
     assert isinstance(first, Installed)
     assert first.dist_info == f"{SITE}/a_two-1.0.dist-info"

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.install import Installer
+from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import PLATFORMS, TargetPlatform, host_platform
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
-SITE = site_packages(MINOR)
+SITE = layout_of(host_platform(), MINOR).site_packages
 
 
 def locked(wheel: Path, name: str, version: str = "1.0") -> LockedWheel:

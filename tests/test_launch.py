@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.launch import check_launch_module
+from hatch_venvstacks.layout import layout_of
+from hatch_venvstacks.platforms import host_platform
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
-SITE = site_packages(MINOR)
+SITE = layout_of(host_platform(), MINOR).site_packages
 
 
 def check(module: str, own: Iterable[str] = (), below: Iterable[str] = ()) -> bool:
@@ -28,7 +29,7 @@ def check(module: str, own: Iterable[str] = (), below: Iterable[str] = ()) -> bo
 
     members = tuple(Member(f"{SITE}/{path}", b"") for path in own)
     plans = [Plan(PlanKind.DISTRIBUTION, "d", "1", members), Plan(PlanKind.PROJECT, "p", "1", ())]
-    check_launch_module(module, plans, MINOR, Path(sys.executable), others)
+    check_launch_module(module, plans, SITE, Path(sys.executable), others)
     return bool(asked)
 
 
@@ -89,4 +90,4 @@ def test_files_outside_the_site_directory_do_not_count() -> None:
         PlanKind.DISTRIBUTION, "d", "1", (Member("lib/python2.7/site-packages/app.py", b""),)
     )
     with pytest.raises(BuildError):
-        check_launch_module("app", [plan], MINOR, Path(sys.executable), list)
+        check_launch_module("app", [plan], SITE, Path(sys.executable), list)

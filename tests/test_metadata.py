@@ -8,6 +8,7 @@ from packaging.pylock import Pylock
 from packaging.version import Version
 
 from hatch_venvstacks.archive import Archive, pack
+from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import Lock, LockInputs
 from hatch_venvstacks.locking import LockedLayer
 from hatch_venvstacks.metadata import describe_archive, describe_layer
@@ -18,6 +19,7 @@ from hatch_venvstacks.stack import Stack
 from hatch_venvstacks.wiring import to_json
 
 LINUX = PLATFORMS["linux_x86_64"]
+LAYOUT = layout_of(LINUX, "3.11")
 SITE = "lib/python3.11/site-packages"
 
 
@@ -51,7 +53,7 @@ def layer(stack: Stack) -> LockedLayer:
 
 
 def test_layer_json_of_an_application() -> None:
-    assert describe_layer(layer(Stack(APP, BELOW)), "1.5", LINUX, PLANS, "app.cli") == {
+    assert describe_layer(layer(Stack(APP, BELOW)), "1.5", LINUX, LAYOUT, PLANS, "app.cli") == {
         "format": FORMAT,
         "name": "app",
         "version": "1.5",
@@ -70,18 +72,19 @@ def test_layer_json_of_an_application() -> None:
         ],
         "scripts": ["alpha", "app", "sub/deep", "zeta"],
         "launch": {"module": "app.cli"},
+        "postinstall": None,
     }
 
 
 def test_layer_json_of_a_runtime() -> None:
-    found = describe_layer(layer(Stack(BELOW[1], ())), "1", LINUX, [], None)
+    found = describe_layer(layer(Stack(BELOW[1], ())), "1", LINUX, LAYOUT, [], None)
     assert found["executable"] == "bin/python3.11"
     assert found["base_layers"] == found["distributions"] == found["scripts"] == []
     assert found["launch"] is None
 
 
 def test_layer_json_names_no_place_of_the_build() -> None:
-    found = describe_layer(layer(Stack(APP, BELOW)), "1", LINUX, PLANS, None)
+    found = describe_layer(layer(Stack(APP, BELOW)), "1", LINUX, LAYOUT, PLANS, None)
     assert b"secret" not in to_json(found)
     assert json.loads(to_json(found)) == found
 

@@ -9,8 +9,9 @@ import pytest
 from interpreters import MINORS, interpreter_or_skip
 
 from hatch_venvstacks.deploy import write_layer
-from hatch_venvstacks.distribution import site_packages
 from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.layout import layout_of
+from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind, LayerSpec
 from hatch_venvstacks.stack import Stack, build_stack
@@ -26,6 +27,7 @@ from hatch_venvstacks.wiring import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+LINUX = layout_of(PLATFORMS["linux_x86_64"], "3.12")
 posix = pytest.mark.skipif(os.name != "posix", reason="wiring is made for POSIX systems")
 LOOK = """
 import json, sys
@@ -53,10 +55,11 @@ class Deployment:
 
     def __init__(self, root: Path, minor: str, bases: dict[str, tuple[str, ...]]) -> None:
         self.root, self.minor, self.bases = root, minor, bases
-        self.site = site_packages(minor)
+        layout = layout_of(PLATFORMS["linux_x86_64"], minor)
+        self.site = layout.site_packages
         for name in bases:
             stack = stack_of(root, name, bases)
-            plans = [wiring_plan(stack, minor, {"name": name})]
+            plans = [wiring_plan(stack, layout, {"name": name})]
             write_layer(plans, name, root)
             (root / name / self.site).mkdir(parents=True, exist_ok=True)
             if not stack.below:
@@ -224,7 +227,7 @@ def test_site_works_as_before_for_the_program(tmp_path: Path, minor: str) -> Non
 
 
 def test_members(tmp_path: Path) -> None:
-    plan = wiring_plan(stack_of(tmp_path, "app", DIAMOND), "3.12", {"é": ["ü"], "a": 1})
+    plan = wiring_plan(stack_of(tmp_path, "app", DIAMOND), LINUX, {"é": ["ü"], "a": 1})
     members = {member.path: member for member in plan.members}
     assert list(members) == sorted(members)
     assert (plan.kind, plan.name, plan.version) == (PlanKind.WIRING, "app", "")
@@ -234,7 +237,7 @@ def test_members(tmp_path: Path) -> None:
         b"include-system-site-packages = false\nversion = 3.12\n"
     )
     assert members[LAYER_JSON].content == '{\n  "é": [\n    "ü"\n  ],\n  "a": 1\n}\n'.encode()
-    text = members[f"{site_packages('3.12')}/{PATH_FILE}"].content
+    text = members[f"{LINUX.site_packages}/{PATH_FILE}"].content
     assert isinstance(text, bytes)
     lines = text.decode("ascii").splitlines()
     assert lines[:3] == [
@@ -248,7 +251,7 @@ def test_members(tmp_path: Path) -> None:
 
 
 def test_members_of_a_runtime(tmp_path: Path) -> None:
-    plan = wiring_plan(stack_of(tmp_path, "runtime", DIAMOND), "3.12", {})
+    plan = wiring_plan(stack_of(tmp_path, "runtime", DIAMOND), LINUX, {})
     assert [member.path for member in plan.members] == [LAYER_JSON]
 
 
@@ -261,11 +264,9 @@ def test_runtime_links() -> None:
 
 @pytest.mark.parametrize("name", [" a.pth", "!a.pth", "!!.pth", "!venvlayer-.pth", "\t.pth"])
 def test_path_file_before_ours(name: str) -> None:
-    plan = Plan(
-        PlanKind.DISTRIBUTION, "some-dist", "1", (Member(f"{site_packages('3.12')}/{name}"),)
-    )
+    plan = Plan(PlanKind.DISTRIBUTION, "some-dist", "1", (Member(f"{LINUX.site_packages}/{name}"),))
     with pytest.raises(BuildError) as caught:
-        check_path_files([plan], "3.12")
+        check_path_files([plan], LINUX)
     assert "`some-dist`" in caught.value.message
     assert name in caught.value.message
 
@@ -273,15 +274,15 @@ def test_path_file_before_ours(name: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        f"{site_packages('3.12')}/a.pth",
-        f"{site_packages('3.12')}/!z.pth",
-        f"{site_packages('3.12')}/ a.txt",
-        f"{site_packages('3.12')}/sub/ a.pth",
-        f"{site_packages('3.11')}/ a.pth",
+        f"{LINUX.site_packages}/a.pth",
+        f"{LINUX.site_packages}/!z.pth",
+        f"{LINUX.site_packages}/ a.txt",
+        f"{LINUX.site_packages}/sub/ a.pth",
+        "lib/python3.11/site-packages/ a.pth",
     ],
 )
 def test_path_files_that_do_not_matter(path: str) -> None:
-    check_path_files([Plan(PlanKind.DISTRIBUTION, "d", "1", (Member(path, b""),))], "3.12")
+    check_path_files([Plan(PlanKind.DISTRIBUTION, "d", "1", (Member(path, b""),))], LINUX)
 
 
 def test_json_is_for_people() -> None:
