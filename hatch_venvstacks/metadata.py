@@ -54,11 +54,13 @@ def describe_layer(
             if plan.kind is PlanKind.DISTRIBUTION
         ],
         "scripts": sorted(
-            member.path[len(folder) :].removesuffix(layout.suffix)
-            for plan in plans
-            if plan.kind is PlanKind.DISTRIBUTION
-            for member in plan.members
-            if member.path.startswith(folder)
+            {
+                member.path[len(folder) :].removesuffix(layout.suffix)
+                for plan in plans
+                if plan.kind is PlanKind.DISTRIBUTION
+                for member in plan.members
+                if member.path.startswith(folder)
+            }
         ),
         "launch": {"module": launch_module} if launch_module else None,
         "postinstall": None if is_runtime else layout.postinstall or None,

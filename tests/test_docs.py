@@ -64,7 +64,7 @@ SKIPPED = {
     "docs/how-to/private-index.md": 2,
     "docs/how-to/runtime-source.md": 2,
 }
-TYPES = "integer|string|array|object|object or null"
+TYPES = "integer|string|array|object|object or null|string or null"
 LANGUAGES = ("console", "json", "python", "text", "toml")
 VERSION = re.compile(VERSION_PATTERN)
 SCHEMAS = {
