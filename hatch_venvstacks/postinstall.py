@@ -42,7 +42,7 @@ def main() -> None:
 
 def prepare(layer: Path) -> bool:
     """Write what is missing in the folder `layer`; say whether anything was."""
-    version, runtime = read_description(layer)
+    release, runtime = read_description(layer)
     if not (runtime / "python.exe").is_file():
         raise LayerError(
             f"The runtime layer is not in {runtime}\n"
@@ -50,31 +50,31 @@ def prepare(layer: Path) -> bool:
         )
     changed = [
         write(layer / "Scripts" / name, source.read_bytes())
-        for source, name in programs(runtime, version)
+        for source, name in programs(runtime, release)
     ]
+    version = ".".join(map(str, release))
     settings = f"home = {runtime}\ninclude-system-site-packages = false\nversion = {version}\n"
     # The last one: where it is, the layer is complete.
     changed.append(write(layer / "pyvenv.cfg", settings.encode()))
     return any(changed)
 
 
-def read_description(layer: Path) -> tuple[str, Path]:
-    """The Python version and the folder of the runtime layer, by `layer.json`."""
+def read_description(layer: Path) -> tuple[tuple[int, ...], Path]:
+    """The release of Python and the folder of the runtime layer, by `layer.json`."""
     path = layer / "share" / "venvlayer" / "layer.json"
     try:
         described = json.loads(path.read_text("utf-8"))
-        version = described["python"]["version"]
+        release = tuple(map(int, described["python"]["version"].split(".")))
         (relative,) = (one["path"] for one in described["base_layers"] if one["kind"] == "runtime")
-        return version, Path(os.path.normpath(layer / relative))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return release, Path(os.path.normpath(layer / relative))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LayerError(f"{path} cannot be read: {error}\nUnpack the layer again") from error
 
 
-def programs(runtime: Path, version: str) -> list[tuple[Path, str]]:
+def programs(runtime: Path, release: tuple[int, ...]) -> list[tuple[Path, str]]:
     """What the layer needs of the runtime: files there, and their names here."""
-    newer = tuple(map(int, version.split(".")[:2])) >= (3, 13)
     folder = runtime / "Lib" / "venv" / "scripts" / "nt"
-    names = PROGRAMS_SINCE_3_13 if newer else PROGRAMS
+    names = PROGRAMS_SINCE_3_13 if release >= (3, 13) else PROGRAMS
     found = [(folder / source, name) for source, name in names.items()]
     for path, _ in found:
         if not path.is_file():

@@ -143,7 +143,8 @@ def relocated(content: bytes, interpreter: str, *, windows: bool = False) -> byt
     For ``windows`` it gets back the line that the wheel has (``#!python``, ``#!pythonw``), which
     the ``py`` launcher understands (https://docs.python.org/3/using/windows.html): the system
     itself starts nothing by its first line. pip makes an ``.exe`` of such a script, as it would of
-    an entry point; uv writes the absolute path of the interpreter into it.
+    an entry point; uv writes the absolute path of the interpreter into it. Where an installer on
+    POSIX names one interpreter for both lines, as uv does, the second one is lost.
     """
     trick = _EXEC_TRICK.match(content)
     match = trick or _SHEBANG.match(content)

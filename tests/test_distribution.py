@@ -3,9 +3,12 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import io
 import posixpath
+import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +21,9 @@ from hatch_venvstacks.install import Installer
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.scripts import posix_header
+from hatch_venvstacks.scripts import EntryPoint, posix_header
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, check_paths, read
+from hatch_venvstacks.windows_launcher import windows_launcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +55,7 @@ class Prefix:
         self.folder, self.python = folder, python or sys.executable
         self.wheels: dict[str, Path] = {}
         self.isolated: list[str] = []
+        self.platform = host_platform()
 
     def wheel(self, name: str, files: Mapping[str, str | bytes] | None = None, **more: Any) -> None:
         self.wheels[name] = make_wheel(self.folder / "index", name, "1.0", files, **more)
@@ -65,7 +70,7 @@ class Prefix:
             for name in names or self.wheels
         ]
         prefix = self.folder / place
-        Installer("x", Path(self.python), host_platform()).wheels(locked, prefix)
+        Installer("x", Path(self.python), self.platform).wheels(locked, prefix)
         return prefix
 
     def isolate(self, name: str) -> Path:
@@ -75,6 +80,7 @@ class Prefix:
     def plans(self, mtime: int = MEMBER_TIME, target: Target | None = None) -> dict[str, Plan]:
         dates = dict.fromkeys(self.wheels, mtime)
         target = target or target_for(python=self.python)
+        self.platform = target.platform
         plans = distribution_plans(self.install("prefix"), target, self.isolate, dates)
         check_paths(plans)
         assert [plan.name for plan in plans] == sorted(self.wheels)
@@ -94,12 +100,12 @@ def files(plan: Plan) -> dict[str, bytes]:
     return {member.path: bytes_of(member) for member in plan.members}
 
 
-def check_record(plan: Plan, name: str) -> None:
+def check_record(plan: Plan, name: str, site: str = SITE) -> None:
     """RECORD names what is there, nothing else, with the right hashes."""
     contents = files(plan)
-    record = f"{SITE}/{name}-1.0.dist-info/RECORD"
+    record = f"{site}/{name}-1.0.dist-info/RECORD"
     rows = list(csv.reader(contents[record].decode().splitlines()))
-    found = {posixpath.normpath(posixpath.join(SITE, path)): rest for path, *rest in rows}
+    found = {posixpath.normpath(posixpath.join(site, path)): rest for path, *rest in rows}
     assert len(found) == len(rows)
     assert set(found) == set(contents)
     assert found.pop(record) == ["", ""]
@@ -178,6 +184,120 @@ def test_scripts_of_an_interpreter_in_an_odd_place(
     assert (
         files(prefix.plans()["one"])["bin/tool"] == posix_header() + b"__doc__ = None\nprint(1)\n"
     )
+
+
+EXPECTED_LAUNCHERS = {
+    "Scripts/run.exe": ("full", "main", "<launcher_dir>\\python.exe", 3),
+    "Scripts/show.exe": ("full", "a.b", "<launcher_dir>\\pythonw.exe", 2),
+}
+
+
+@pytest.mark.parametrize("platform", ["win_amd64", "win_arm64"])
+def test_members_for_windows(prefix: Prefix, platform: str) -> None:
+    program = b"MZ" + bytes(range(256))
+    prefix.wheel(
+        "full",
+        {"full/__init__.py": "", "full/native.pyd": program},
+        scripts={
+            "py": "#!python\r\nprint(1)\n",
+            "pyw": "#!pythonw\nprint(1)\n",
+            "native.exe": program,
+            "shell.bat": "@echo off\r\n",
+        },
+        data={
+            "data/share/doc/x.txt": "x",
+            "data/bin/extra.dll": program,
+            "headers/full.h": "h",
+            "platlib/native.txt": "p",
+        },
+        entry_points="[console_scripts]\nrun = full:main\n[gui_scripts]\nshow = full:a.b [x]\n",
+        tag=f"cp{MINOR.replace('.', '')}-cp{MINOR.replace('.', '')}-{platform}",
+    )
+    plan = prefix.plans(target=target_for(platform))["full"]
+    found, by_path = files(plan), {member.path: member for member in plan.members}
+    info, site = "Lib/site-packages/full-1.0.dist-info", "Lib/site-packages"
+    assert set(found) == {
+        *(f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")),
+        *(f"{site}/{name}" for name in ("full/__init__.py", "full/native.pyd", "native.txt")),
+        *(f"Scripts/{name}" for name in ("py", "pyw", "native.exe", "shell.bat")),
+        *("share/doc/x.txt", "bin/extra.dll", "Include/full/full.h"),
+        *EXPECTED_LAUNCHERS,
+    }
+    assert list(by_path) == sorted(by_path)
+    # On POSIX systems uv starts both with one interpreter.
+    assert found["Scripts/py"] == found["Scripts/pyw"] == b"#!python\nprint(1)\n"
+    assert found["Scripts/native.exe"] == found["bin/extra.dll"] == program
+    for path, (module, attr, python, subsystem) in EXPECTED_LAUNCHERS.items():
+        check_launcher(found[path], platform, subsystem, f"#!{python}\n")
+        source = zipfile.ZipFile(io.BytesIO(found[path])).read("__main__.py").decode()
+        assert f"from {module} import {attr.partition('.')[0]}\n" in source
+        assert f"sys.exit({attr}())" in source
+    check_record(plan, "full", site)
+    assert not any(str(prefix.folder).encode() in content for content in found.values())
+    assert not any(sys.executable.encode() in content for content in found.values())
+
+
+def check_launcher(content: bytes, platform: str, subsystem: int, line: str) -> None:
+    """A program for Windows on the ``platform``; its subsystem is 2 without a console, 3 with one.
+
+    Source: https://learn.microsoft.com/en-us/windows/win32/debug/pe-format.
+    """
+    assert content.startswith(b"MZ")
+    header = int.from_bytes(content[60:64], "little")
+    assert content[header : header + 4] == b"PE\0\0"
+    machine = int.from_bytes(content[header + 4 : header + 6], "little")
+    assert machine == {"win_amd64": 0x8664, "win_arm64": 0xAA64}[platform]
+    assert int.from_bytes(content[header + 24 + 68 :][:2], "little") == subsystem
+    # It knows what it is to replace by its own folder.
+    assert "<launcher_dir>\\".encode("utf-16-le") in content
+    assert content.count(line.encode()) == 1
+    assert content.partition(line.encode())[2].startswith(b"PK")
+
+
+def test_launchers_of_a_runtime_for_windows(prefix: Prefix) -> None:
+    prefix.wheel(
+        "one", entry_points="[console_scripts]\nrun = one:main\n[gui_scripts]\nshow = one:main\n"
+    )
+    target = target_for("win_amd64", layer="python.exe")
+    found = files(prefix.plans(target=target)["one"])
+    for name, subsystem in {"python": 3, "pythonw": 2}.items():
+        path = "Scripts/run.exe" if name == "python" else "Scripts/show.exe"
+        line = f"#!<launcher_dir>\\..\\{name}.exe\n"
+        check_launcher(found[path], "win_amd64", subsystem, line)
+
+
+def test_launchers_do_not_depend_on_the_time(prefix: Prefix) -> None:
+    entry = EntryPoint("run", "one.cli", "main")
+    first = windows_launcher(entry, PLATFORMS["win_amd64"], "python.exe")
+    (member,) = zipfile.ZipFile(io.BytesIO(first)).infolist()
+    assert member.date_time == (1980, 1, 1, 0, 0, 0)
+    assert (member.create_system, member.extra) == (0, b"")
+
+
+def test_what_a_launcher_holds_runs(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("import sys\ndef main(): print(sys.argv); return 7\n")
+    program = tmp_path / "run.exe"
+    entry = EntryPoint("run", "one", "main")
+    program.write_bytes(windows_launcher(entry, PLATFORMS["win_amd64"], "python.exe"))
+    environment = {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(program), "a b"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == f"{[str(tmp_path / 'run'), 'a b']}\n"
+
+
+def test_foreign_posix_is_as_at_home(prefix: Prefix) -> None:
+    prefix.wheel(
+        "one",
+        scripts={"tool": "#!python\nprint(1)\n"},
+        data={"headers/one.h": "h"},
+        entry_points="[gui_scripts]\nrun = one:main\n",
+    )
+    here = prefix.plans()
+    folder = prefix.folder / "prefix"
+    for platform in ("linux_aarch64", "macosx_arm64"):
+        (plan,) = distribution_plans(folder, target_for(platform), prefix.isolate)
+        assert plan == here["one"]
 
 
 def test_notes_of_the_installer_and_caches_stay_out(prefix: Prefix) -> None:
@@ -264,6 +384,18 @@ def test_script_with_two_owners(prefix: Prefix) -> None:
     prefix.wheel("two", entry_points="[console_scripts]\nrun = two:main\n")
     with pytest.raises(BuildError, match=r"`one` and `two` both have the file `bin/run`"):
         prefix.plans()
+    target = target_for("win_amd64")
+    alone = {name: prefix.folder / f"alone-{name}" for name in prefix.wheels}
+    with pytest.raises(BuildError, match=r"both have the file `Scripts/run`"):
+        distribution_plans(prefix.folder / "prefix", target, alone.__getitem__)
+
+
+def test_program_with_two_owners_is_packed_once(prefix: Prefix) -> None:
+    for name in ("one", "two"):
+        prefix.wheel(name, entry_points="[console_scripts]\nrun = x:main\n")
+    plans = prefix.plans(target=target_for("win_amd64"))
+    owners = [name for name, plan in plans.items() if "Scripts/run.exe" in files(plan)]
+    assert owners == ["one"]
 
 
 def rewrite_record(info: Path, text: str) -> None:

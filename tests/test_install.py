@@ -49,13 +49,15 @@ def test_wheels(tmp_path: Path, wheel_index: Path) -> None:
     assert not list(site.rglob("direct_url.json"))
 
 
-@pytest.mark.parametrize("name", [one for one in PLATFORMS if not one.startswith("win")])
+@pytest.mark.parametrize("name", PLATFORMS)
 def test_other_platforms(tmp_path: Path, wheel_index: Path, name: str) -> None:
     tags = {
         "linux_x86_64": "manylinux_2_28_x86_64",
         "linux_aarch64": "manylinux2014_aarch64",
         "macosx_arm64": "macosx_13_0_arm64",
         "macosx_x86_64": "macosx_10_9_x86_64",
+        "win_amd64": "win_amd64",
+        "win_arm64": "win_arm64",
     }
     wheel = make_wheel(wheel_index, "native", "1.0", tag=f"{CP}-{CP}-{tags[name]}")
     install(tmp_path / "prefix", locked(wheel, "native"), platform=PLATFORMS[name])

@@ -83,6 +83,20 @@ def test_layer_json_of_a_runtime() -> None:
     assert found["launch"] is None
 
 
+def test_layer_json_for_windows() -> None:
+    layout, windows = layout_of(PLATFORMS["win_amd64"], "3.11"), PLATFORMS["win_amd64"]
+    names = ("Scripts/b.exe", "Scripts/a.py", "Scripts/c", "bin/d.exe", "Scripts/c.exe")
+    plans = [Plan(PlanKind.DISTRIBUTION, "app", "1.0", tuple(Member(n, b"") for n in names))]
+    found = describe_layer(layer(Stack(APP, BELOW)), "1", windows, layout, plans, None)
+    assert found["platform"] == "win_amd64"
+    assert found["executable"] == "Scripts/python.exe"
+    assert found["site_packages"] == "Lib/site-packages"
+    assert found["scripts"] == ["a.py", "b", "c"]
+    assert found["postinstall"] == "postinstall.py"
+    found = describe_layer(layer(Stack(BELOW[1], ())), "1", windows, layout, [], None)
+    assert (found["executable"], found["postinstall"]) == ("python.exe", None)
+
+
 def test_layer_json_names_no_place_of_the_build() -> None:
     found = describe_layer(layer(Stack(APP, BELOW)), "1", LINUX, LAYOUT, PLANS, None)
     assert b"secret" not in to_json(found)

@@ -235,6 +235,16 @@ dotted = st.lists(identifiers, min_size=1, max_size=3).map(".".join)
 
 @settings(max_examples=50)
 @given(dotted, dotted)
+def test_entry_points_of_gui_scripts(module: str, attr: str) -> None:
+    text = f"[gui_scripts]\nshow = {module}:{attr}\n[console_scripts]\ntool = {module}:{attr}\n"
+    assert list(entry_points(text, "d")) == [
+        EntryPoint("show", module, attr, is_gui=True),
+        EntryPoint("tool", module, attr),
+    ]
+
+
+@settings(max_examples=50)
+@given(dotted, dotted)
 def test_entry_points_round_trip(module: str, attr: str) -> None:
     text = f"[console_scripts]\ntool = {module}:{attr}\n"
     assert list(entry_points(text, "d")) == [EntryPoint("tool", module, attr)]
@@ -347,6 +357,17 @@ def test_relocated_takes_the_build_out(content: bytes) -> None:
     changed = relocated(content, PYTHON)
     assert changed == posix_header() + NO_DOC + SHOW
     assert relocated(changed, PYTHON) == changed
+
+
+@pytest.mark.parametrize("name", ["python", "pythonw"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_relocated_for_windows_is_what_the_wheel_has(name: str, end: bytes) -> None:
+    rest = b"# coding: latin-1" + end + b"'''doc'''" + end + b"\xe4 = 1" + end
+    interpreter = PYTHON + name.removeprefix("python")
+    for script in (f"#!{interpreter}".encode() + end + rest, exec_trick(interpreter, rest)):
+        assert relocated(script, PYTHON, windows=True) == f"#!{name}\n".encode() + rest
+    for other in (b"MZ\0", b"#!/bin/sh\n", b"#!python\r\n1\n", b""):
+        assert relocated(other, PYTHON, windows=True) == other
 
 
 @pytest.mark.parametrize(

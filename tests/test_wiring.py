@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING, Any
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from interpreters import MINORS, interpreter_or_skip
 
+from hatch_venvstacks import postinstall
 from hatch_venvstacks.deploy import write_layer
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.layout import layout_of
@@ -23,9 +26,6 @@ from hatch_venvstacks.wiring import (
     to_json,
     wiring_plan,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LINUX = layout_of(PLATFORMS["linux_x86_64"], "3.12")
 posix = pytest.mark.skipif(os.name != "posix", reason="wiring is made for POSIX systems")
@@ -248,6 +248,46 @@ def test_members(tmp_path: Path) -> None:
     assert str(tmp_path).encode() not in b"".join(
         member.content for member in plan.members if isinstance(member.content, bytes)
     )
+
+
+def test_members_for_windows(tmp_path: Path) -> None:
+    layout = layout_of(PLATFORMS["win_arm64"], "3.12")
+    plan = wiring_plan(stack_of(tmp_path, "app", DIAMOND), layout, {})
+    members = {member.path: member for member in plan.members}
+    path_file = f"Lib/site-packages/{PATH_FILE}"
+    assert list(members) == [path_file, "postinstall.py", LAYER_JSON]
+    assert not any(member.link for member in plan.members)
+    program = Path(postinstall.__file__).read_bytes()
+    assert members["postinstall.py"].content == program
+    other = wiring_plan(stack_of(tmp_path, "left", DIAMOND), layout, {})
+    assert [one.content for one in other.members if one.path == "postinstall.py"] == [program]
+    text = members[path_file].content
+    assert isinstance(text, bytes)
+    assert text.decode("ascii").splitlines()[:3] == [
+        f"../../../{name}/Lib/site-packages" for name in ("left", "right", "runtime")
+    ]
+    runtime = wiring_plan(stack_of(tmp_path, "runtime", DIAMOND), layout, {})
+    assert [member.path for member in runtime.members] == [LAYER_JSON]
+
+
+def test_path_file_for_windows(tmp_path: Path) -> None:
+    """What it does where its lines are followed; that is the same on all systems."""
+    layout = layout_of(PLATFORMS["win_amd64"], MINORS[0])
+    for name in DIAMOND:
+        write_layer([wiring_plan(stack_of(tmp_path, name, DIAMOND), layout, {})], name, tmp_path)
+        site = tmp_path / name / "Lib/site-packages"
+        site.mkdir(parents=True, exist_ok=True)
+        counted = COUNT.replace("[-4]", "[-3]")
+        (site / "counter.pth").write_text(counted, "utf-8")
+    sites = {name: str(tmp_path / name / "Lib/site-packages") for name in DIAMOND}
+    code = (
+        "import json, site, sys; known = len(sys.path); "
+        f"site.addsitedir({sites['app']!r}); print(json.dumps([sys.ran, sys.path[known:]]))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    ran, path = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert ran == ["left", "right", "runtime", "app"]
+    assert path == [sites[name] for name in ("app", "left", "right", "runtime")]
 
 
 def test_members_of_a_runtime(tmp_path: Path) -> None:

@@ -1,0 +1,202 @@
+"""What a layer for Windows runs once it is unpacked, here on a made-up tree.
+
+What the programs that it copies do on Windows cannot be shown here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interpreters import MINORS, interpreter_or_skip
+
+from hatch_venvstacks import postinstall
+from hatch_venvstacks.layout import layout_of
+from hatch_venvstacks.platforms import PLATFORMS
+
+PROGRAMS = {
+    "3.10": ("python.exe", "pythonw.exe"),
+    "3.12": ("python.exe", "pythonw.exe"),
+    "3.13": ("venvlauncher.exe", "venvwlauncher.exe"),
+    "3.14": ("venvlauncher.exe", "venvwlauncher.exe"),
+}
+BASES = [
+    {"name": "base", "kind": "framework", "path": "../base"},
+    {"name": "rt", "kind": "runtime", "path": "../rt"},
+]
+
+
+def deployment(root: Path, version: str = "3.12.7") -> Path:
+    """A deployment root with a runtime and a layer; the layer's folder is given."""
+    minor = ".".join(version.split(".")[:2])
+    layer, folder = root / "app", root / "rt/Lib/venv/scripts/nt"
+    folder.mkdir(parents=True)
+    (root / "rt/python.exe").write_bytes(b"the interpreter")
+    for name, content in zip(PROGRAMS[minor], (b"console", b"no console"), strict=True):
+        (folder / name).write_bytes(content)
+    (layer / "share/venvlayer").mkdir(parents=True)
+    describe(layer, {"python": {"version": version}, "base_layers": BASES})
+    name = layout_of(PLATFORMS["win_amd64"], minor).postinstall
+    (layer / name).write_bytes(Path(postinstall.__file__).read_bytes())
+    return layer
+
+
+def describe(layer: Path, value: Any) -> None:
+    (layer / "share/venvlayer/layer.json").write_text(json.dumps(value), "utf-8")
+
+
+def run(
+    layer: Path,
+    *,
+    python: Path | str = sys.executable,
+    cwd: Path | None = None,
+    fails: bool = False,
+) -> str:
+    """What it says; it must succeed, or end with lines that are no traceback."""
+    command = [str(python), "-B", "-W", "error", str(layer / "postinstall.py")]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=cwd)
+    if fails:
+        assert (done.returncode, done.stdout) == (1, ""), done.stderr
+        assert done.stderr.startswith("error: ")
+        assert "Traceback" not in done.stderr
+        return done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("version", ["3.10.13", "3.12.1", "3.13.0", "3.14.0"])
+@pytest.mark.parametrize("minor", MINORS)
+def test_layer_becomes_ready(tmp_path: Path, minor: str, version: str) -> None:
+    python = interpreter_or_skip(minor)
+    layer = deployment(tmp_path / "some where \u00fc", version)
+    before = tree(layer)
+    assert run(layer, python=python) == f"Ready: {layer}\n"
+    after = tree(layer)
+    assert after.pop("Scripts/python.exe") == b"console"
+    assert after.pop("Scripts/pythonw.exe") == b"no console"
+    assert after.pop("pyvenv.cfg").decode() == (
+        f"home = {layer.parent / 'rt'}\ninclude-system-site-packages = false\nversion = {version}\n"
+    )
+    assert after == before
+
+
+def test_again_and_after_a_move(tmp_path: Path) -> None:
+    layer = deployment(tmp_path / "first")
+    run(layer)
+    (layer / "Scripts/python.exe").chmod(0o444)
+    files = {path: path.stat().st_mtime_ns for path in layer.rglob("*")}
+    assert run(layer) == f"Was ready: {layer}\n"
+    assert {path: path.stat().st_mtime_ns for path in layer.rglob("*")} == files
+    (tmp_path / "first").rename(tmp_path / "second")
+    layer = tmp_path / "second/app"
+    assert run(layer) == f"Ready: {layer}\n"
+    assert f"home = {tmp_path / 'second/rt'}\n" in (layer / "pyvenv.cfg").read_text("utf-8")
+
+
+def test_half_written_files_are_replaced(tmp_path: Path) -> None:
+    layer = deployment(tmp_path)
+    (layer / "Scripts").mkdir()
+    (layer / "Scripts/pythonw.exe").write_bytes(b"no")
+    (layer / "pyvenv.cfg").write_text("home")
+    run(layer)
+    assert (layer / "Scripts/pythonw.exe").read_bytes() == b"no console"
+    assert (layer / "pyvenv.cfg").read_text().count("\n") == 3
+    assert {path.name for path in (layer / "Scripts").iterdir()} == {"python.exe", "pythonw.exe"}
+
+
+def test_by_a_relative_path(tmp_path: Path) -> None:
+    layer = deployment(tmp_path)
+    run(Path("../app"), cwd=tmp_path / "rt")
+    assert f"home = {tmp_path / 'rt'}\n" in (layer / "pyvenv.cfg").read_text("utf-8")
+
+
+def test_runtime_that_is_not_there(tmp_path: Path) -> None:
+    layer = deployment(tmp_path)
+    (tmp_path / "rt").rename(tmp_path / "elsewhere")
+    said = run(layer, fails=True)
+    assert str(tmp_path / "rt") in said
+    assert "side by side" in said
+    assert "pyvenv.cfg" not in tree(layer)
+
+
+@pytest.mark.parametrize("name", PROGRAMS["3.12"])
+def test_runtime_that_is_not_complete(tmp_path: Path, name: str) -> None:
+    layer = deployment(tmp_path)
+    (tmp_path / "rt/Lib/venv/scripts/nt" / name).unlink()
+    assert name in run(layer, fails=True)
+    assert "Scripts/python.exe" not in tree(layer)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, [], {}, {"python": {}}, {"python": {"version": "3.12.1"}}),
+        {"python": {"version": "3.12.1"}, "base_layers": []},
+        {"python": {"version": "3.12.1"}, "base_layers": BASES * 2},
+        {"python": {"version": "3.12.1"}, "base_layers": [1]},
+        {"python": {"version": "3.x"}, "base_layers": BASES},
+        {"python": {"version": 3}, "base_layers": BASES},
+    ],
+)
+def test_description_that_cannot_be_read(tmp_path: Path, value: Any) -> None:
+    layer = deployment(tmp_path)
+    describe(layer, value)
+    said = run(layer, fails=True)
+    assert "layer.json" in said
+    assert "Unpack the layer again" in said
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])
+def test_description_that_is_not_there(tmp_path: Path, content: bytes | None) -> None:
+    layer = deployment(tmp_path)
+    path = layer / "share/venvlayer/layer.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert str(path) in run(layer, fails=True)
+
+
+def test_files_that_cannot_be_written(tmp_path: Path) -> None:
+    layer = deployment(tmp_path)
+    (layer / "Scripts").write_text("a file where a folder should be")
+    assert str(layer) in run(layer, fails=True)
+    (layer / "Scripts").unlink()
+    (layer / "Scripts/python.exe").mkdir(parents=True)
+    assert str(layer) in run(layer, fails=True)
+    assert [path.name for path in (layer / "Scripts").iterdir()] == ["python.exe"]
+
+
+def test_nothing_is_left_where_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer = deployment(tmp_path)
+    monkeypatch.setattr(postinstall, "__file__", str(layer / "postinstall.py"))
+
+    def refuse(_: Path, target: Path) -> None:
+        raise PermissionError(f"in use: {target}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        with pytest.raises(SystemExit, match="in use"):
+            postinstall.main()
+    assert list((layer / "Scripts").iterdir()) == []
+    postinstall.main()
+    postinstall.main()
+    assert capsys.readouterr().out == f"Ready: {layer}\nWas ready: {layer}\n"
+
+
+def test_module_names_nothing_that_is_not_in_the_standard_library() -> None:
+    source = Path(postinstall.__file__).read_text("ascii")
+    imported = {
+        line.split()[1] for line in source.splitlines() if line.startswith(("import", "from"))
+    }
+    assert imported <= sys.stdlib_module_names
