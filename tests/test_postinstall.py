@@ -194,6 +194,24 @@ def test_nothing_is_left_where_writing_fails(
     assert capsys.readouterr().out == f"Ready: {layer}\nWas ready: {layer}\n"
 
 
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("rt/python.exe", "The runtime layer is not in"),
+        ("rt/Lib/venv/scripts/nt/pythonw.exe", "The runtime layer has no"),
+        ("app/share/venvlayer/layer.json", "cannot be read"),
+    ],
+)
+def test_faults_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, said: str
+) -> None:
+    layer = deployment(tmp_path)
+    monkeypatch.setattr(postinstall, "__file__", str(layer / "postinstall.py"))
+    (tmp_path / missing).unlink()
+    with pytest.raises(SystemExit, match=f"error: .*{said}"):
+        postinstall.main()
+
+
 def test_module_names_nothing_that_is_not_in_the_standard_library() -> None:
     source = Path(postinstall.__file__).read_text("ascii")
     imported = {

@@ -36,6 +36,11 @@ def running(tmp_path: Path) -> HostPython:
     return found
 
 
+def test_where_the_interpreter_of_an_installation_is(running: HostPython) -> None:
+    assert running.executable == running.prefix / "bin/python3.11"
+    assert replace(running, system="win32").executable == running.prefix / "python.exe"
+
+
 class Unpack:
     """Unpacks what it is asked for, unless it is said to fail."""
 
