@@ -2,61 +2,57 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.segment import Plan, Segment, check_paths, compress, cut, head
+from hatch_venvstacks.archive_format import ArchiveFormat, Compression, compression_of
+from hatch_venvstacks.digest import file_sha256
+from hatch_venvstacks.segment import Plan, Segment, check_paths, cut, head
+from hatch_venvstacks.tar_archive import write_tar
+from hatch_venvstacks.zip_archive import write_zip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+_WRITERS = {ArchiveFormat.TAR_ZST: write_tar, ArchiveFormat.ZIP: write_zip}
+
 
 @dataclass(frozen=True)
 class Archive:
-    """A packed layer: the file, its size in bytes, its SHA-256 (hex), its segments in order."""
+    """A packed layer: the file, its size in bytes, its SHA-256 (hex), its segments in order.
+
+    Every byte of the file belongs to one of the segments.
+    """
 
     path: Path
+    format: ArchiveFormat
+    compression: Compression
     size: int
     sha256: str
     segments: tuple[Segment, ...]
 
 
-def pack(plans: Sequence[Plan], top: str, level: int, path: Path, work: Path) -> Archive:
-    """Pack ``plans`` in their order into the archive ``path``, a ``tar.zst`` file.
+def pack(
+    plans: Sequence[Plan],
+    top: str,
+    archive_format: ArchiveFormat,
+    level: int,
+    path: Path,
+    work: Path,
+) -> Archive:
+    """Pack ``plans`` in their order into the archive ``path``.
 
-    ``top`` is the layer's folder, ``level`` zstd's compression level, ``work`` an empty folder.
-    All cores are used; each segment is compressed by one of them, so that their number does not
-    show in the result.
+    ``top`` is the layer's folder, ``level`` the compression level on the scale of zstd, ``work`` an
+    empty folder. All cores are used; each segment is compressed by one of them, so that their
+    number does not show in the result.
 
-    :raises BuildError: where two plans claim one path, or a file cannot be read.
+    :raises BuildError: where two plans claim one path, a file cannot be read, or the format cannot
+        hold a member.
     """
     check_paths(plans)
     parts = [head(plans), *(part for plan in plans for part in cut(plan))]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tasks = [
-            pool.submit(compress, part, top, level, work / str(i), last=i == len(parts) - 1)
-            for i, part in enumerate(parts)
-        ]
-        try:
-            segments = tuple(task.result() for task in tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-    return _concatenate(segments, path)
-
-
-def _concatenate(segments: tuple[Segment, ...], path: Path) -> Archive:
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for segment in segments:
-            with segment.path.open("rb") as source:
-                while chunk := source.read(2**20):
-                    digest.update(chunk)
-                    file.write(chunk)
-            segment.path.unlink()
+    compression = compression_of(archive_format, level)
+    segments = _WRITERS[archive_format](parts, top, compression.level, path, work)
     size = sum(segment.size for segment in segments)
-    return Archive(path, size, digest.hexdigest(), segments)
+    return Archive(path, archive_format, compression, size, file_sha256(path), segments)

@@ -21,6 +21,7 @@ from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
+from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.builder_config import VenvLayerConfig
 from hatch_venvstacks.errors import BuildError, VenvLayerError, words
 from hatch_venvstacks.project import check_metadata, layer_table
@@ -114,7 +115,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         folder = Path(directory, SUBFOLDER)
         if "archive" in versions:
             remove_partial(folder, PACKING)
-            for metadata in folder.glob("*.tar.zst.json"):
+            for metadata in _metadata_files(folder):
                 if _layer_of(metadata) == self.config.spec.name:
                     metadata.with_suffix("").unlink(missing_ok=True)
                     metadata.unlink(missing_ok=True)
@@ -282,6 +283,10 @@ def _buildable(platform: TargetPlatform) -> TargetPlatform:
             "Layers for Windows are not built yet", hint="Build them on Linux, or on macOS"
         )
     return platform
+
+
+def _metadata_files(folder: Path) -> list[Path]:
+    return [path for one in ArchiveFormat for path in folder.glob(f"*{one.suffix}.json")]
 
 
 def _layer_of(metadata: Path) -> str:

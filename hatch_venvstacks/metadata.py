@@ -73,12 +73,8 @@ def _python_version(layer: LockedLayer, plans: Sequence[Plan]) -> str:
     return next(packed, layer.runtime.version)
 
 
-def describe_archive(
-    archive: Archive, lock: Lock, layer: dict[str, Any], level: int
-) -> dict[str, Any]:
+def describe_archive(archive: Archive, lock: Lock, layer: dict[str, Any]) -> dict[str, Any]:
     """The metadata that is published beside ``archive``; ``layer`` is its ``layer.json``."""
-    import zstandard
-
     offset = 0
     segments = []
     for segment in archive.segments:
@@ -98,13 +94,13 @@ def describe_archive(
         "format": FORMAT,
         "archive": {
             "file": archive.path.name,
-            "format": "tar.zst",
+            "format": str(archive.format),
             "size": archive.size,
             "sha256": archive.sha256,
             "compression": {
-                "algorithm": "zstd",
-                "level": level,
-                "library": ".".join(str(part) for part in zstandard.ZSTD_VERSION),
+                "algorithm": archive.compression.algorithm,
+                "level": archive.compression.level,
+                "library": archive.compression.library,
             },
         },
         "layer": layer,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.archive import pack
+from hatch_venvstacks.archive_format import format_of
 from hatch_venvstacks.contents import layer_plans
 from hatch_venvstacks.deploy import replace_folder, write_layer
 from hatch_venvstacks.errors import BuildError
@@ -45,12 +46,14 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
     with context.store.workspace() as work:
         layer = ensure_lock(project.spec, context)
         plans, described = layer_plans(project, layer, work, context)
-        name = f"{spec.name}-{project.version}-{context.platform.name}.tar.zst"
+        archive_format = format_of(context.platform)
+        name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
         context.reporter.info(f"Packing {name}")
         segments = work / "segments"
         segments.mkdir()
-        archive = pack(plans, spec.name, spec.compression_level, work / name, segments)
-        metadata = describe_archive(archive, layer.lock, described, spec.compression_level)
+        level = spec.compression_level
+        archive = pack(plans, spec.name, archive_format, level, work / name, segments)
+        metadata = describe_archive(archive, layer.lock, described)
         _publish(work / name, to_json(metadata), folder)
     return folder / name
 

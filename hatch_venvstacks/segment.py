@@ -1,20 +1,16 @@
-"""One distribution, or any other part of a layer, as a run of tar members compressed on its own.
+"""One distribution, or any other part of a layer, as the members of an archive.
 
-The bytes of a segment depend on its plan and nothing else: owner, mode, time and order of members
-are set here, and nothing of them is read from the file system but content, the executable bit and
-the target of links. Concatenated segments are one valid archive: a zstd file may consist of several
-frames (:rfc:`8878`, section 3), and a tar file has no index.
+What a member says is all that an archive is made of: nothing of it is read from the file system but
+content, the executable bit and the target of links.
 """
 
 from __future__ import annotations
 
-import hashlib
 import stat
-import tarfile
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import BuildError
 
@@ -28,9 +24,6 @@ MEMBER_TIME = 315_532_800
 # A plan is cut where its files exceed this, in bytes of content.
 SEGMENT_SIZE = 32 * 2**20
 _CHUNK = 2**20
-_BLOCK = tarfile.BLOCKSIZE
-# Two zero blocks end a tar archive (POSIX pax, "ustar Interchange Format").
-END_OF_ARCHIVE = bytes(2 * _BLOCK)
 
 
 class PlanKind(str, Enum):
@@ -76,10 +69,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Segment:
-    """A compressed segment in the file ``path``: its size in bytes and its SHA-256 (hex)."""
+    """A part of an archive that holds a plan: its size in bytes and its SHA-256 (hex)."""
 
     plan: Plan
-    path: Path
     size: int
     sha256: str
 
@@ -103,7 +95,7 @@ def cut(plan: Plan, size: int = SEGMENT_SIZE) -> Iterator[Plan]:
     part: list[Member] = []
     total = 0
     for member in plan.members:
-        length = _length(member)
+        length = content_length(member)
         if part and total + length > size:
             yield replace(plan, members=tuple(part))
             part, total = [], 0
@@ -111,50 +103,6 @@ def cut(plan: Plan, size: int = SEGMENT_SIZE) -> Iterator[Plan]:
         total += length
     if part:
         yield replace(plan, members=tuple(part))
-
-
-def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False) -> Segment:
-    """Write the segment of ``plan`` to ``path``.
-
-    ``top`` is the layer's folder, the first part of every member's name; ``level`` is zstd's
-    compression level; the ``last`` segment of an archive closes the tar file.
-
-    :raises BuildError: where a file cannot be read, or changes while it is read.
-    """
-    import zstandard
-
-    headers = [(member, *_header(member, top, plan.mtime)) for member in plan.members]
-    size = sum(len(header) + length + -length % _BLOCK for _, header, length in headers)
-    size += len(END_OF_ARCHIVE) if last else 0
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
-    with path.open("wb") as file:
-        hashing = _HashingWriter(file)
-        writer = cast("IO[bytes]", hashing)
-        # No `with`: its end would complain of the missing rest, over the error that is raised here.
-        stream = compressor.stream_writer(writer, size=size, closefd=False)
-        for member, header, length in headers:
-            stream.write(header)
-            for chunk in _content(member, length):
-                stream.write(chunk)
-        if last:
-            stream.write(END_OF_ARCHIVE)
-        stream.flush(zstandard.FLUSH_FRAME)
-    return Segment(plan, path, hashing.size, hashing.hash.hexdigest())
-
-
-def _content(member: Member, length: int) -> Iterator[bytes]:
-    """The content of ``member``, which must have the ``length`` of its header, and its padding."""
-    total = 0
-    for chunk in read(member):
-        total += len(chunk)
-        if total > length:
-            break
-        yield chunk
-    if total != length:
-        raise BuildError(
-            f"A file has changed while it was packed: {member.content!s}", hint="Build again"
-        )
-    yield bytes(-length % _BLOCK)
 
 
 def read(member: Member) -> Iterator[bytes]:
@@ -171,6 +119,36 @@ def read(member: Member) -> Iterator[bytes]:
             raise BuildError(f"A file cannot be read: {member.content}: {error}") from error
     elif member.content:
         yield member.content
+
+
+def read_exactly(member: Member, length: int) -> Iterator[bytes]:
+    """The content of a file, which must have the ``length`` that was written for it, in chunks.
+
+    :raises BuildError: where it cannot be read, or has changed.
+    """
+    total = 0
+    for chunk in read(member):
+        total += len(chunk)
+        if total > length:
+            break
+        yield chunk
+    if total != length:
+        raise BuildError(
+            f"A file has changed while it was packed: {member.content!s}", hint="Build again"
+        )
+
+
+def content_length(member: Member) -> int:
+    """The length of a file's content in bytes; that of a link or a folder is zero.
+
+    :raises BuildError: where the file cannot be looked at.
+    """
+    if not isinstance(member.content, Path):
+        return len(member.content or b"")
+    try:
+        return member.content.stat().st_size
+    except OSError as error:
+        raise BuildError(f"A file cannot be read: {member.content}: {error}") from error
 
 
 def member_of(path: str, file: Path, *, link: str = "") -> Member:
@@ -225,40 +203,3 @@ def owner(plan: Plan) -> str:
         PlanKind.WIRING: "the layer's own wiring",
         PlanKind.PROJECT: f"the project `{plan.name}`",
     }.get(plan.kind, f"`{plan.name}`")
-
-
-def _header(member: Member, top: str, mtime: int) -> tuple[bytes, int]:
-    """The tar header of ``member``, and the length of the content that must follow it."""
-    info = tarfile.TarInfo(f"{top}/{member.path}" if member.path else top)
-    info.mtime = mtime
-    info.mode = 0o755 if member.executable else 0o644
-    if member.link:
-        info.type, info.linkname, info.mode = tarfile.SYMTYPE, member.link, 0o777
-    elif member.content is None:
-        info.type, info.mode = tarfile.DIRTYPE, 0o755
-    else:
-        info.size = _length(member)
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"), info.size
-
-
-def _length(member: Member) -> int:
-    if not isinstance(member.content, Path):
-        return len(member.content or b"")
-    try:
-        return member.content.stat().st_size
-    except OSError as error:
-        raise BuildError(f"A file cannot be read: {member.content}: {error}") from error
-
-
-class _HashingWriter:
-    """A binary file that knows the size and the hash of what was written to it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.size = 0
-        self.hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.size += len(data)
-        self.hash.update(data)
-        return self._file.write(data)

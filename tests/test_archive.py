@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_venvstacks.archive import Archive, pack
+from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
 
@@ -37,7 +38,7 @@ def plan(name: str, *members: Member, mtime: int = MEMBER_TIME) -> Plan:
 def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int = 3) -> Archive:
     work = folder / "work"
     work.mkdir(parents=True)
-    archive = pack(plans, top, level, folder / "a.tar.zst", work)
+    archive = pack(plans, top, ArchiveFormat.TAR_ZST, level, folder / "a.tar.zst", work)
     assert list(work.iterdir()) == []
     return archive
 
@@ -241,16 +242,17 @@ def test_any_split_into_plans_unpacks_to_the_same(files: dict[str, bytes], count
 
 
 def test_errors_leave_no_archive(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
     broken = plan("b", Member("b", tmp_path / "gone"))
-    for plans in (
-        [plan("a", Member("a", b"")), plan("b", Member("a", b""))],
-        [plan("a", Member("a", b"1" * 10**6)), broken, plan("c", Member("c", b""))],
-        [broken],
+    for number, plans in enumerate(
+        [
+            [plan("a", Member("a", b"")), plan("b", Member("a", b""))],
+            [plan("a", Member("a", b"1" * 10**6)), broken, plan("c", Member("c", b""))],
+            [broken],
+        ]
     ):
         with pytest.raises(BuildError):
-            pack(plans, "layer", 3, tmp_path / "a.tar.zst", tmp_path / "work")
-        assert not (tmp_path / "a.tar.zst").exists()
+            packed(plans, tmp_path / str(number))
+        assert not (tmp_path / str(number) / "a.tar.zst").exists()
 
 
 def test_level_changes_the_size(tmp_path: Path) -> None:

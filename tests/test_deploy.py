@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from hatch_venvstacks.archive import pack
+from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.deploy import replace_folder, write_layer
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
@@ -47,7 +48,7 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
 def unpack(plans: Sequence[Plan], folder: Path, root: Path) -> None:
     work = folder / "work"
     work.mkdir()
-    archive = pack(plans, "top", 1, folder / "a", work)
+    archive = pack(plans, "top", ArchiveFormat.TAR_ZST, 1, folder / "a", work)
     with archive.path.open("rb") as file:
         reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
         content = reader.read()

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 
+import pytest
+import zstandard
 from packaging.pylock import Pylock
 from packaging.version import Version
 
 from hatch_venvstacks.archive import Archive, pack
+from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import Lock, LockInputs
 from hatch_venvstacks.locking import LockedLayer
@@ -20,6 +24,7 @@ from hatch_venvstacks.wiring import to_json
 
 LINUX = PLATFORMS["linux_x86_64"]
 LAYOUT = layout_of(LINUX, "3.11")
+formats = pytest.mark.parametrize("archive_format", ArchiveFormat)
 SITE = "lib/python3.11/site-packages"
 
 
@@ -103,23 +108,23 @@ def test_layer_json_names_no_place_of_the_build() -> None:
     assert json.loads(to_json(found)) == found
 
 
-def archived(folder: Path) -> Archive:
+def archived(folder: Path, archive_format: ArchiveFormat, level: int = 3) -> Archive:
     work = folder / "work"
     work.mkdir(parents=True)
-    return pack(PLANS, "app", 3, folder / "app-1.tar.zst", work)
+    path = folder / f"app-1{archive_format.suffix}"
+    return pack(PLANS, "app", archive_format, level, path, work)
 
 
-def test_metadata_of_an_archive(tmp_path: Path) -> None:
-    archive, lock = archived(tmp_path), lock_at(tmp_path / "lock")
+@formats
+def test_metadata_of_an_archive(tmp_path: Path, archive_format: ArchiveFormat) -> None:
+    archive, lock = archived(tmp_path, archive_format), lock_at(tmp_path / "lock")
     lock.path.write_bytes(b"the lock")
-    found = describe_archive(archive, lock, {"name": "app"}, 3)
+    found = describe_archive(archive, lock, {"name": "app"})
     content = archive.path.read_bytes()
-    assert found["archive"]["file"] == "app-1.tar.zst"
+    assert found["archive"]["file"] == f"app-1.{archive_format}"
+    assert found["archive"]["format"] == str(archive_format)
     assert found["archive"]["size"] == len(content)
     assert found["archive"]["sha256"] == hashlib.sha256(content).hexdigest()
-    compression = found["archive"]["compression"]
-    assert (compression["algorithm"], compression["level"]) == ("zstd", 3)
-    assert compression["library"].count(".") == 2
     assert found["layer"] == {"name": "app"}
     assert found["lock"] == {"sha256": hashlib.sha256(b"the lock").hexdigest()}
     assert [(one["kind"], one.get("name")) for one in found["segments"]] == [
@@ -133,11 +138,30 @@ def test_metadata_of_an_archive(tmp_path: Path) -> None:
     assert end == len(content)
 
 
-def test_metadata_is_the_same_twice(tmp_path: Path) -> None:
+def test_compression_in_the_metadata(tmp_path: Path) -> None:
+    lock = lock_at(tmp_path / "lock")
+    lock.path.write_bytes(b"the lock")
+    found = []
+    for number, (one, level) in enumerate(
+        [(ArchiveFormat.TAR_ZST, 19), (ArchiveFormat.ZIP, 4), (ArchiveFormat.ZIP, 19)]
+    ):
+        described = describe_archive(archived(tmp_path / str(number), one, level), lock, {})
+        found.append(described["archive"]["compression"])
+    zstd = ".".join(map(str, zstandard.ZSTD_VERSION))
+    assert found == [
+        {"algorithm": "zstd", "level": 19, "library": zstd},
+        {"algorithm": "deflate", "level": 4, "library": zlib.ZLIB_RUNTIME_VERSION},
+        {"algorithm": "deflate", "level": 9, "library": zlib.ZLIB_RUNTIME_VERSION},
+    ]
+
+
+@formats
+def test_metadata_is_the_same_twice(tmp_path: Path, archive_format: ArchiveFormat) -> None:
     found = []
     for name in ("one", "two"):
-        archive, lock = archived(tmp_path / name), lock_at(tmp_path / name / "lock")
+        folder = tmp_path / name
+        archive, lock = archived(folder, archive_format), lock_at(folder / "lock")
         lock.path.write_bytes(b"the lock")
-        found.append(to_json(describe_archive(archive, lock, {}, 3)))
+        found.append(to_json(describe_archive(archive, lock, {})))
     assert found[0] == found[1]
     assert str(tmp_path).encode() not in found[0]

@@ -1,0 +1,156 @@
+"""Plans as a ``zip`` file: a run of entries each, and one directory of them all at the end.
+
+The bytes depend on the plans and on zlib: names, modes, times and order are set here, and nothing
+of them is read from the file system. The format is that of
+https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, with its zip64 part only where a size
+or a place needs more than 32 bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.parallel import on_all_cores
+from hatch_venvstacks.segment import MEMBER_TIME, Segment, content_length, read_exactly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.segment import Member, Plan
+
+# 2107-12-31T23:59:58Z in seconds: the last moment that an entry can have.
+_LAST_TIME = 4_354_819_198
+_UNIX = 3
+_FOLDER_OF_DOS = 0x10
+# In bytes; its length has 16 bits, and a folder's name gets a slash.
+_LONGEST_NAME = 2**16 - 2
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The entries of a plan, as they stand in the file ``path`` from its beginning to its end."""
+
+    plan: Plan
+    path: Path
+    entries: tuple[ZipInfo, ...]
+
+
+def write_zip(
+    plans: Sequence[Plan], top: str, level: int, path: Path, work: Path
+) -> tuple[Segment, ...]:
+    """Write ``plans`` in their order into the file ``path``; give a segment for each.
+
+    The directory of the entries, at the end, belongs to the last segment. ``top`` is the layer's
+    folder, ``level`` zlib's compression level (1 to 9), ``work`` an empty folder.
+
+    :raises BuildError: where a file cannot be read, or changes while it is read; where a member is
+        a symbolic link, or has a name that a zip file cannot hold.
+    """
+    runs = on_all_cores(
+        partial(_compress, plan, top, level, work / str(number))
+        for number, plan in enumerate(plans)
+    )
+    with path.open("w+b") as file:
+        with ZipFile(file, "w") as archive:
+            ends = [_append(run, archive, file) for run in runs]
+        ends[-1] = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return tuple(
+            Segment(run.plan, end - start, _sha256(file, end - start))
+            for run, start, end in zip(runs, [0, *ends], ends, strict=False)
+        )
+
+
+def _compress(plan: Plan, top: str, level: int, path: Path) -> _Run:
+    """Write a zip file of its own for ``plan``, without its directory."""
+    with path.open("w+b") as file:
+        with ZipFile(file, "w") as archive:
+            for member in plan.members:
+                entry = _entry(member, top, plan.mtime, level)
+                with archive.open(entry, "w") as stream:
+                    for chunk in read_exactly(member, entry.file_size):
+                        stream.write(chunk)
+            end = file.tell()
+        file.truncate(end)
+    return _Run(plan, path, tuple(archive.infolist()))
+
+
+def _append(run: _Run, archive: ZipFile, file: IO[bytes]) -> int:
+    """Move ``run`` to the end of ``archive``, which is written to ``file``; give the new end.
+
+    zipfile has no way to copy entries as they are. What it is told here is all that its directory
+    is made of, by names that have been the same since Python 2.
+    """
+    start = file.tell()
+    with run.path.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            file.write(chunk)
+    run.path.unlink()
+    for entry in run.entries:
+        entry.header_offset += start
+    archive.filelist.extend(run.entries)
+    archive.start_dir = file.tell()
+    return archive.start_dir
+
+
+def _entry(member: Member, top: str, mtime: int, level: int) -> ZipInfo:
+    """The header of ``member``, with the length of the content that must follow it."""
+    if member.link:
+        raise BuildError(
+            f"A zip file cannot hold the symbolic link `{member.path}` (to `{member.link}`)",
+            hint="Leave it out of the layer, or put a copy of the file in its place",
+        )
+    is_folder = member.content is None
+    name = _name(f"{top}/{member.path}" if member.path else top)
+    # The times of a zip file have no zone: here they are UTC.
+    moment = time.gmtime(min(max(mtime, MEMBER_TIME), _LAST_TIME))
+    entry = ZipInfo(f"{name}/" if is_folder else name, moment[:6])
+    entry.create_system = _UNIX
+    if is_folder:
+        entry.external_attr = (stat.S_IFDIR | 0o755) << 16 | _FOLDER_OF_DOS
+    else:
+        entry.external_attr = (stat.S_IFREG | (0o755 if member.executable else 0o644)) << 16
+    entry.file_size = content_length(member)
+    entry.compress_type = ZIP_DEFLATED if entry.file_size else ZIP_STORED
+    # From 3.13 on it has a public name, and still this one.
+    entry._compresslevel = level  # type: ignore[attr-defined] # noqa: SLF001
+    return entry
+
+
+def _name(path: str) -> str:
+    """``path``, where a zip file can hold it so that every reader takes it for the same."""
+    if not _is_portable(path):
+        raise BuildError(
+            f"A zip file cannot hold the name {path!r}",
+            hint="Names are UTF-8 of at most 65,534 bytes, without a backslash: rename the file",
+        )
+    return path
+
+
+def _is_portable(path: str) -> bool:
+    # zipfile cuts a name at NUL; on Windows a backslash parts folders.
+    if "\0" in path or "\\" in path:
+        return False
+    try:
+        return len(path.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
+
+
+def _sha256(file: IO[bytes], size: int) -> str:
+    """The SHA-256 (hex) of the next ``size`` bytes of ``file``."""
+    digest = hashlib.sha256()
+    while size and (chunk := file.read(min(size, _CHUNK))):
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.hexdigest()

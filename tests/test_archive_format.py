@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from hatch_venvstacks.archive_format import ArchiveFormat, format_of
+from hatch_venvstacks.platforms import PLATFORMS
+
+
+def test_format_of_each_platform() -> None:
+    assert {name: str(format_of(one)) for name, one in PLATFORMS.items()} == {
+        "linux_x86_64": "tar.zst",
+        "linux_aarch64": "tar.zst",
+        "macosx_arm64": "tar.zst",
+        "macosx_x86_64": "tar.zst",
+        "win_amd64": "zip",
+        "win_arm64": "zip",
+    }
+
+
+def test_suffixes() -> None:
+    assert [one.suffix for one in ArchiveFormat] == [".tar.zst", ".zip"]
