@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import demo
 import pytest
 
+from hatch_venvstacks.archive_format import ArchiveFormat
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,10 +23,14 @@ _OPENED = re.compile(r'(?:open|openat|execve)\((?:[^",]*, )?"((?:[^"\\]|\\.)*)".
 
 
 def unpack_all(archives: Iterable[Path], root: Path) -> Path:
-    """Unpack ``archives`` side by side into the new folder ``root``."""
+    """Unpack ``archives`` of any format side by side into the new folder ``root``."""
     root.mkdir(parents=True)
     for archive in archives:
-        demo.unpack(archive, root)
+        if archive.suffix == ArchiveFormat.ZIP.suffix:
+            # As Windows does it: without modes.
+            shutil.unpack_archive(archive, root)
+        else:
+            demo.unpack(archive, root)
     return root
 
 

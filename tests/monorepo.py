@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
+from hatch_venvstacks.archive_format import ArchiveFormat
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
@@ -107,8 +109,12 @@ class Monorepo:
         )
 
     def archives(self) -> list[Path]:
-        """All archives that were built."""
-        return sorted(self.root.glob("*/*/dist/venvlayer/*.tar.zst"))
+        """All archives that were built, for any platform."""
+        return sorted(
+            path
+            for one in ArchiveFormat
+            for path in self.root.glob(f"*/*/dist/venvlayer/*{one.suffix}")
+        )
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:

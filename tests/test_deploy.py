@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from deployed import unpack_all
 
 from hatch_venvstacks.archive import pack
 from hatch_venvstacks.archive_format import ArchiveFormat
@@ -57,6 +58,22 @@ def unpack(plans: Sequence[Plan], folder: Path, root: Path) -> None:
             tar.extractall(root, filter="data")
         else:
             tar.extractall(root)  # noqa: S202 - we have just made it
+
+
+@pytest.mark.parametrize("archive_format", ArchiveFormat)
+def test_archives_of_all_formats_are_unpacked(
+    tmp_path: Path, archive_format: ArchiveFormat
+) -> None:
+    archives = []
+    for name in ("one", "two"):
+        work = tmp_path / name
+        work.mkdir()
+        path = work / f"a{archive_format.suffix}"
+        plans = [plan(Member("bin/run", name.encode()), name=name)]
+        archives.append(pack(plans, name, archive_format, 1, path, work).path)
+    root = unpack_all(archives, tmp_path / "root")
+    for name in ("one", "two"):
+        assert (root / name / "bin/run").read_bytes() == name.encode()
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0])
