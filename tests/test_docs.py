@@ -229,6 +229,42 @@ def test_built_layers_fit_the_schemas(tutorial: Path) -> None:
         validate("archive", json.loads(path.read_text("utf-8")))
 
 
+ZIP = {"algorithm": "deflate", "level": 9, "library": "1.3.1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"file": "a.zip", "format": "zip", "compression": ZIP}, ""),
+        ({"file": "a.zip", "format": "zip", "compression": {**ZIP, "library": "1.3"}}, ""),
+        (
+            {
+                "file": "a.zip",
+                "format": "zip",
+                "compression": {**ZIP, "library": "1.3.1.zlib-ng"},
+            },
+            "",
+        ),
+        ({"file": "a.zip"}, "a.zip"),
+        ({"compression": ZIP}, "deflate"),
+        ({"format": "zip", "compression": ZIP}, "tar.zst"),
+        ({"file": "a.zip", "format": "zip"}, "zstd"),
+        ({"file": "a.zip", "format": "zip", "compression": {**ZIP, "level": 10}}, "10"),
+        ({"file": "a.tar.gz", "format": "tar.gz"}, "tar.gz"),
+    ],
+)
+def test_formats_of_archives(changes: dict[str, Any], fault: str) -> None:
+    (shown,) = (s for p in PAGES for s in p.snippets if s.title.endswith(".tar.zst.json"))
+    value = json.loads(shown.text)
+    value["archive"].update(changes)
+    if not fault:
+        validate("archive", value)
+        return
+    with pytest.raises(ValidationError, match=re.escape(fault)):
+        validate("archive", value)
+
+
 @runs_pages
 def test_unknown_fields_are_refused(tutorial: Path) -> None:
     (path,) = tutorial.glob("apps/greet/dist/venvlayer/*.json")
