@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.index_options import read_index_options
 from hatch_venvstacks.platform_options import (
     read_linux_target,
     read_macos_target,
@@ -29,9 +30,12 @@ from hatch_venvstacks.table import (
     listing,
     path_fault,
 )
+from hatch_venvstacks.uv_tables import read_uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from hatch_venvstacks.spec import UvSettings
 
 __all__ = [
     "GENERIC_OPTIONS",
@@ -62,6 +66,9 @@ LAYER_OPTIONS: Mapping[str, tuple[LayerKind, ...]] = {
     "linux-target": _ALL,
     "macos-target": _ALL,
     "exclude-packages": _ALL,
+    "package-indexes": _ALL,
+    "index-overrides": _ALL,
+    "priority-indexes": _ALL,
     "lock-file": _ALL,
     "compression-level": _ALL,
 }
@@ -129,6 +136,8 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         platforms=read_platforms(options),
         linux_target=read_linux_target(options),
         macos_target=read_macos_target(options),
+        uv=_uv(options, project),
+        **read_index_options(options)._asdict(),
     )
     spec = replace(spec, exclude_packages=read_excluded(options, spec.requirements))
     if options.options.get("reproducible") is False:
@@ -138,6 +147,22 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
     if given.faults:
         raise ConfigError("\n".join(dict.fromkeys(given.faults)))
     return spec
+
+
+def _uv(options: Table, project: ProjectFacts) -> UvSettings:
+    from packaging.utils import canonicalize_name
+
+    def names(option: str) -> list[str]:
+        values = options.options.get(option)
+        entries = values if isinstance(values, list) else []
+        return [canonicalize_name(entry) for entry in entries if isinstance(entry, str)]
+
+    return read_uv(
+        project.uv,
+        options.faults,
+        features=names("features"),
+        dependency_groups=names("dependency-groups"),
+    )
 
 
 def is_module_path(entry: str) -> bool:

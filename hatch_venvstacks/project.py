@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.config import ProjectFacts, parse_layer
 from hatch_venvstacks.errors import ConfigError, StackError, words
 from hatch_venvstacks.table import LOCATION
+from hatch_venvstacks.uv_workspace import read_uv_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
     from typing import TypeVar
 
     from hatchling.metadata.core import CoreMetadata, ProjectMetadata
@@ -118,6 +119,7 @@ def project_facts(metadata: ProjectMetadata[Any]) -> ProjectFacts:
         },
         dependency_groups=dependency_groups,
         requires_python=str(_hatchling(invalid, lambda: core.requires_python)),
+        uv=read_uv_project(Path(metadata.root), metadata.config),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_venvstacks.table import did_you_mean, listing
+from hatch_venvstacks.uv_tables import UvProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ class ProjectFacts:
 
     ``name`` is as the project writes it; ``dependencies`` and ``optional_dependencies`` hold
     :pep:`508` strings; ``dependency_groups`` is the raw table of :pep:`735`; ``requires_python`` is
-    empty where the project says nothing.
+    empty where the project says nothing; ``uv`` is what uv is told of the project.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ProjectFacts:
     optional_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dependency_groups: Mapping[str, Any] = field(default_factory=dict)
     requires_python: str = ""
+    uv: UvProject = field(default_factory=UvProject)
 
     @property
     def normalized_name(self) -> str:

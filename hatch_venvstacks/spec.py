@@ -80,7 +80,7 @@ class LockedRuntime:
 
 @dataclass(frozen=True)
 class Index:
-    """One named index of a ``[[tool.uv.index]]`` table.
+    """One index of a ``[[tool.uv.index]]`` table; without a ``name`` nothing can refer to it.
 
     ``url`` holds neither user name nor password; that of a local folder is ``file:`` with an
     absolute path. ``flat`` tells a folder or page of wheels from a Simple API (:pep:`503`).
@@ -102,7 +102,8 @@ class PackageSource:
     """Where a package comes from, by ``[tool.uv.sources]``: a named index, or a local ``path``.
 
     ``name`` is normalized, ``marker`` a :pep:`508` marker (empty: everywhere), ``path`` an absolute
-    path of a project's folder or of a wheel; of ``index`` and ``path`` one is set.
+    path of a project's folder or of a wheel. Of ``index``, ``path`` and ``fault`` one is set:
+    ``fault`` says why a layer cannot have the package from there (``"is a Git repository"``).
 
     Source: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources.
     """
@@ -111,6 +112,7 @@ class PackageSource:
     index: str = ""
     path: Path | None = None
     marker: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,16 @@ class UvSettings:
     """What a layer's project tells uv of where packages come from.
 
     ``indexes`` and ``sources`` are in the order in which the project has them, ``exclude_newer`` is
-    a date, a time or a duration (``"1 week"``); empty where the project has none.
+    a date, a time or a duration (``"1 week"``); empty where the project has none. ``find_links``
+    are addresses as :attr:`Index.url`, ``options`` further keys that are uv's to understand, and
+    change what it finds (``index-strategy`` …).
     """
 
     indexes: tuple[Index, ...] = ()
     sources: tuple[PackageSource, ...] = ()
     exclude_newer: str = ""
+    find_links: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,9 @@ class TestWholeTables:
                 "platforms",
                 "linux-target",
                 "macos-target",
+                "package-indexes",
+                "index-overrides",
+                "priority-indexes",
                 "exclude-packages",
             )
         ]

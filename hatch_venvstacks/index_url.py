@@ -1,0 +1,105 @@
+"""Addresses of indexes: made absolute, without a secret, and as a lock holds them.
+
+An address of ``pyproject.toml`` ends up in locks, in messages and in uv's cache. What may be a
+secret in it is refused, and no message here repeats the address.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import url2pathname
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
+
+
+class AddressError(ValueError):
+    """Why an address cannot be used, as the end of a sentence that does not hold it."""
+
+
+class CredentialsError(AddressError):
+    """An address that holds, or may hold, a secret."""
+
+
+def absolute_url(text: str, folder: Path) -> str:
+    """The address of an index: ``http:`` or ``https:``, or ``file:`` with an absolute path.
+
+    ``text`` may be a path, which is relative to ``folder`` (as uv has it); so is ``file:`` with a
+    path that does not begin with a ``/``.
+
+    :raises CredentialsError: for a user name, a password or a query.
+    :raises AddressError: for anything else that is no such address.
+    """
+    scheme = _SCHEME.match(text)
+    kind = scheme[1].lower() if scheme else ""
+    rest = re.sub(r"^[\\/]*", "", text[scheme.end() :]) if scheme else text
+    authority = re.split(r"[/\\?#]", rest, maxsplit=1)[0]
+    if "@" in authority and kind != "file" and (kind or ":" in authority):
+        raise CredentialsError("holds credentials")
+    if kind in ("http", "https"):
+        _check_remote(text)
+        return text
+    if kind == "file":
+        path = text[scheme.end() :] if scheme else text
+        if path.startswith("//") and not path.startswith("///"):
+            raise AddressError("must be `file:///` with an absolute path")
+        return _local(url2pathname(re.sub(r"^//(?=/)", "", path)), folder)
+    if kind or text.startswith("//"):
+        raise AddressError("must be a path, or an address with `https:`, `http:` or `file:`")
+    return _local(text, folder)
+
+
+def recorded_url(url: str, folder: Path) -> str:
+    """``url`` as a lock in ``folder`` holds it: a local one is a relative path."""
+    path = local_path(url)
+    if path is None:
+        return url
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # pragma: no cover (windows): another drive
+        return url
+
+
+def local_path(url: str) -> Path | None:
+    """The path that a ``file:`` address means; ``None`` for any other."""
+    if not url.startswith("file:"):
+        return None
+    return Path(url2pathname(urlsplit(url).path))
+
+
+def same_url(one: str, other: str) -> bool:
+    """Whether two addresses are the same index; a slash at the end makes no difference."""
+    return one.rstrip("/") == other.rstrip("/")
+
+
+def _check_remote(text: str) -> None:
+    if re.search(r"[\s\\\x00-\x1f\x7f]", text):
+        raise AddressError("must not hold spaces, control characters or `\\`")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        # A password with a `/` in it looks like a port.
+        raise AddressError("is not a valid address") from None
+    if parts.query or "?" in text:
+        raise CredentialsError("holds a query, which may be a secret")
+    if port is not None and "@" in parts.path:
+        raise CredentialsError("holds both a port and an `@`, and may thus hold credentials")
+    if not _is_host(parts):
+        raise AddressError("is not a valid address")
+    if parts.fragment:
+        raise AddressError("must not hold a `#`")
+
+
+def _is_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    return bool(_HOST.fullmatch(host)) and "%" not in parts.netloc
+
+
+def _local(path: str, folder: Path) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", path):
+        raise AddressError("must not hold control characters")
+    return Path(os.path.normpath(folder / path)).as_uri()

@@ -1,0 +1,342 @@
+"""Which indexes a layer is resolved from: its own, those of the layers below, and who serves what.
+
+A layer needs the indexes of the layers below, because what they hold is part of its resolution.
+What several layers say of one package or of one name must agree, or the layer says what counts.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.index_url import same_url
+from hatch_venvstacks.platforms import PLATFORMS, marker_environment
+from hatch_venvstacks.table import LOCATION, did_you_mean, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from hatch_venvstacks.spec import Index, LayerSpec
+
+# Minor releases for which markers of sources are compared.
+_PYTHONS = tuple(f"3.{minor}" for minor in range(10, 16))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A package that comes from the named ``index``, where ``marker`` holds (empty: everywhere).
+
+    ``layer`` is the one that says so, and ``written`` the index that it names; they differ where a
+    layer above says that another one counts.
+    """
+
+    package: str
+    index: str
+    marker: str
+    layer: str
+    written: str
+
+
+@dataclass(frozen=True)
+class ResolutionIndexes:
+    """What uv is told of where packages come from, for the resolution of one layer.
+
+    ``indexes`` are in the order in which uv looks into them, ``sources`` maps normalized names to
+    indexes and markers, ``exclude_newer``, ``find_links`` and ``options`` are as in
+    :class:`~hatch_venvstacks.spec.UvSettings`.
+    """
+
+    indexes: tuple[Index, ...] = ()
+    sources: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    exclude_newer: str = ""
+    find_links: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Definition:
+    """An index of ``layer``; one that is ``replaced`` does not count any more."""
+
+    layer: str
+    index: Index
+    replaced: bool = False
+
+
+@dataclass(frozen=True)
+class _Known:
+    definitions: tuple[_Definition, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+
+
+def resolution_indexes(spec: LayerSpec, below: Sequence[LayerSpec]) -> ResolutionIndexes:
+    """What the layer ``spec`` above the layers ``below`` (in import order) is resolved from.
+
+    :raises ConfigError: where a name of an index is not known, two layers do not agree, or the
+        layer requires a package whose source a layer cannot have.
+    """
+    _check_sources(spec)
+    order = {layer.name: number for number, layer in enumerate((spec, *below))}
+    layers = {os.path.realpath(layer.root): layer for layer in below}
+    known = _known(spec, layers)
+    definitions = sorted(
+        (one for one in known.definitions if not one.replaced), key=lambda one: order[one.layer]
+    )
+    _check_overrides(spec, known, definitions)
+    indexes = _indexes(spec, definitions)
+    assignments = sorted(known.assignments, key=lambda one: (one.package, order[one.layer]))
+    _check_names(spec, assignments, indexes)
+    links = (link for layer in (spec, *below) for link in layer.uv.find_links)
+    return ResolutionIndexes(
+        indexes=tuple(_prioritized(spec, indexes)),
+        sources=dict(_sources(spec, assignments)),
+        exclude_newer=spec.uv.exclude_newer,
+        find_links=tuple(dict.fromkeys(links)),
+        options=spec.uv.options,
+    )
+
+
+def own_assignments(spec: LayerSpec) -> Iterator[Assignment]:
+    """What a layer itself says: ``package-indexes``, and where it is silent ``tool.uv.sources``."""
+    for package, index in spec.package_indexes.items():
+        yield Assignment(package, index, "", spec.name, index)
+    for source in spec.uv.sources:
+        if source.index and source.name not in spec.package_indexes:
+            yield Assignment(source.name, source.index, source.marker, spec.name, source.index)
+
+
+def _check_sources(spec: LayerSpec) -> None:
+    from packaging.requirements import Requirement
+
+    required = {Requirement(text).name for text in spec.requirements}
+    faulty = [
+        f"Field `tool.uv.sources.{source.name}` of layer `{spec.name}` {source.fault}, from which a"
+        " layer cannot take what it requires"
+        for source in spec.uv.sources
+        if source.fault and source.name in required and source.name not in spec.package_indexes
+    ]
+    if faulty:
+        raise ConfigError(
+            "\n".join(dict.fromkeys(faulty)),
+            hint="Put a wheel of it into an index or a find-links folder",
+        )
+
+
+def _known(spec: LayerSpec, layers: Mapping[str, LayerSpec]) -> _Known:
+    """What ``spec`` and the layers below it say, as ``spec`` and they decide it."""
+    bases = (layers.get(os.path.realpath(folder)) for folder in spec.base_layers)
+    inherited = [_known(base, layers) for base in bases if base is not None]
+    overrides = spec.index_overrides
+    definitions = _decided_definitions(one for known in inherited for one in known.definitions)
+    assignments = _decided_assignments(one for known in inherited for one in known.assignments)
+    return _Known(
+        (
+            *(_Definition(spec.name, index) for index in spec.uv.indexes),
+            *(
+                replace(one, replaced=one.replaced or one.index.name in overrides)
+                for one in definitions
+            ),
+        ),
+        (
+            *own_assignments(spec),
+            *(replace(one, index=overrides.get(one.index, one.index)) for one in assignments),
+        ),
+    )
+
+
+def _decided_definitions(definitions: Iterable[_Definition]) -> list[_Definition]:
+    # Reached on several ways, a definition is replaced where a layer on one of them says so.
+    found: dict[tuple[str, str, str], _Definition] = {}
+    for one in definitions:
+        key = (one.layer, one.index.name, one.index.url)
+        if key not in found or one.replaced:
+            found[key] = one
+    return list(found.values())
+
+
+def _decided_assignments(assignments: Iterable[Assignment]) -> list[Assignment]:
+    found = list(dict.fromkeys(assignments))
+    decided = {(one.layer, one.package, one.marker) for one in found if one.index != one.written}
+    return [
+        one
+        for one in found
+        if one.index != one.written or (one.layer, one.package, one.marker) not in decided
+    ]
+
+
+def _check_overrides(spec: LayerSpec, known: _Known, definitions: Sequence[_Definition]) -> None:
+    names = {one.index.name for one in definitions if one.index.name}
+    own = {index.name for index in spec.uv.indexes}
+    inherited = {one.index.name for one in known.definitions if one.layer != spec.name} - {""}
+    for replaced, counts in spec.index_overrides.items():
+        place = f"Field `{LOCATION}.index-overrides.{replaced}` of layer `{spec.name}`"
+        if replaced not in inherited:
+            raise ConfigError(
+                f"{place} replaces an index that no layer below has{_among(replaced, inherited)}"
+            )
+        if counts == replaced and counts not in own:
+            raise ConfigError(
+                f"{place} says that this layer's own index counts, but it has none of this name",
+                hint="Define it in a table `[[tool.uv.index]]`",
+            )
+        if counts not in names:
+            raise ConfigError(
+                f"{place} names an index that is not known: `{counts}`{_among(counts, names)}"
+            )
+
+
+def _indexes(spec: LayerSpec, definitions: Sequence[_Definition]) -> list[Index]:
+    """One index for each name and address, in import order."""
+    found: list[_Definition] = []
+    for one in definitions:
+        same = next((other for other in found if _is_same(one.index, other.index)), None)
+        if same is None:
+            _check_default(spec, one, found)
+            found.append(one)
+            continue
+        if one.index.name and not same_url(one.index.url, same.index.url):
+            raise _two_addresses(spec, one, same)
+        if same.layer != spec.name and same.index.explicit and not one.index.explicit:
+            # A layer below has found packages in it that it assigns to none.
+            found[found.index(same)] = replace(same, index=replace(same.index, explicit=False))
+    return [one.index for one in found]
+
+
+def _is_same(one: Index, other: Index) -> bool:
+    if one.name or other.name:
+        return one.name == other.name
+    return same_url(one.url, other.url)
+
+
+def _check_default(spec: LayerSpec, one: _Definition, found: Sequence[_Definition]) -> None:
+    other = next((other for other in found if other.index.default), None)
+    if other is None or not one.index.default or same_url(one.index.url, other.index.url):
+        return
+    name, counts = (index.name or "<name>" for index in (one.index, other.index))
+    raise ConfigError(
+        f"Two indexes are to take PyPI's place below layer `{spec.name}`:"
+        f" {_shown(other)}, and {_shown(one)}",
+        hint="Say in the layer which one counts (an index without a name needs one first):"
+        f' `index-overrides = {{ {_key(name)} = "{counts}" }}`',
+    )
+
+
+def _two_addresses(spec: LayerSpec, one: _Definition, other: _Definition) -> ConfigError:
+    name = one.index.name
+    if other.layer == spec.name:
+        line = f'`index-overrides = {{ {_key(name)} = "{name}" }}`'
+        hint = f"If the one of `{spec.name}` counts, say so there: {line}"
+    else:
+        hint = (
+            "Give one of them another name, or define the one that counts in this layer, with"
+            f' `index-overrides = {{ {_key(name)} = "the-one-that-counts" }}`'
+        )
+    return ConfigError(
+        f"Layer `{spec.name}` knows two indexes of the name `{name}`:"
+        f" {_shown(other)}, and {_shown(one)}",
+        hint=hint,
+    )
+
+
+def _shown(one: _Definition) -> str:
+    name = f"`{one.index.name}`, " if one.index.name else ""
+    return f"{name}{one.index.url} of layer `{one.layer}`"
+
+
+def _check_names(
+    spec: LayerSpec, assignments: Sequence[Assignment], indexes: Sequence[Index]
+) -> None:
+    names = {index.name for index in indexes if index.name}
+    for one in assignments:
+        if one.index not in names:
+            raise ConfigError(
+                f"Layer `{one.layer}` takes `{one.package}` from an index that is not known"
+                f" in layer `{spec.name}`: `{one.index}`{_among(one.index, names)}",
+                hint="Indexes are defined in tables `[[tool.uv.index]]` of the layer or of one"
+                " below, with a `name`",
+            )
+    for name in spec.priority_indexes:
+        if name not in names:
+            raise ConfigError(
+                f"Field `{LOCATION}.priority-indexes` of layer `{spec.name}` names an index that"
+                f" is not known: `{name}`{_among(name, names)}"
+            )
+
+
+def _prioritized(spec: LayerSpec, indexes: Sequence[Index]) -> Iterator[Index]:
+    by_name = {index.name: index for index in indexes if index.name}
+    for name in spec.priority_indexes:
+        # uv looks into the default one last.
+        yield replace(by_name[name], explicit=False, default=False)
+    yield from (index for index in indexes if index.name not in spec.priority_indexes)
+
+
+def _sources(
+    spec: LayerSpec, assignments: Sequence[Assignment]
+) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    packages: dict[str, list[Assignment]] = {}
+    for one in assignments:
+        packages.setdefault(one.package, []).append(one)
+    for package, found in packages.items():
+        for number, one in enumerate(found):
+            for other in found[:number]:
+                if one.index != other.index and _meet(one, other) and _differ(one, other):
+                    raise _two_indexes(spec, other, one)
+        markers: dict[str, list[str]] = {}
+        for one in found:
+            markers.setdefault(one.index, []).append(one.marker)
+        yield package, tuple((index, _either(each)) for index, each in markers.items())
+
+
+def _two_indexes(spec: LayerSpec, one: Assignment, other: Assignment) -> ConfigError:
+    places = [
+        f"from `{each.index}` by layer `{each.layer}`"
+        + (f" (which names `{each.written}`)" if each.index != each.written else "")
+        for each in (one, other)
+    ]
+    return ConfigError(
+        f"`{one.package}` is to come from two indexes in layer `{spec.name}`:"
+        f" {places[0]}, and {places[1]}",
+        hint="Say in the layer which one counts, in its table"
+        f' `{LOCATION}`: `index-overrides = {{ {_key(other.index)} = "{one.index}" }}`',
+    )
+
+
+def _differ(one: Assignment, other: Assignment) -> bool:
+    # Those that one layer has itself are for uv to compare.
+    return one.layer != other.layer or one.written == other.written
+
+
+def _meet(one: Assignment, other: Assignment) -> bool:
+    """Whether both hold on some target platform."""
+    from packaging.markers import Marker
+
+    if not one.marker or not other.marker or one.marker == other.marker:
+        return True
+    first, second = Marker(one.marker), Marker(other.marker)
+    environments = (
+        cast("dict[str, str]", marker_environment(platform, python))
+        for platform in PLATFORMS.values()
+        for python in _PYTHONS
+    )
+    return any(first.evaluate(each) and second.evaluate(each) for each in environments)
+
+
+def _either(markers: Sequence[str]) -> str:
+    if "" in markers:
+        return ""
+    distinct = list(dict.fromkeys(markers))
+    return distinct[0] if len(distinct) == 1 else " or ".join(f"({one})" for one in distinct)
+
+
+def _key(name: str) -> str:
+    """``name`` as a key of TOML."""
+    return f'"{name}"' if "." in name else name
+
+
+def _among(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    if not names:
+        return " (there is none)"
+    return did_you_mean(name, names) or f"; known are {listing(names)}"

@@ -1,0 +1,156 @@
+"""Telling uv where packages come from, in the project that it resolves.
+
+``tool.uv.sources`` steers what the project itself requires, and not what is required through other
+packages (uv 0.13: constraints are not steered either). A package that is assigned to an index has
+thus to be a requirement of the project, in an extra that is not exported. It must not be there
+without need: an extra takes part in the resolution, and could restrict other packages.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from packaging.markers import Marker
+
+from hatch_venvstacks.errors import ToolError
+from hatch_venvstacks.platforms import common_marker, marker_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from hatch_venvstacks.indexes import ResolutionIndexes
+    from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.spec import Index
+
+    # Normalized names of packages, and the names of the platforms on which they are steered.
+    Extra = Mapping[str, AbstractSet[str]]
+
+_EXTRA = "steered"
+
+
+def steered(
+    project: Mapping[str, Any],
+    indexes: ResolutionIndexes,
+    platforms: Sequence[TargetPlatform],
+    python: str,
+    run: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Mapping[str, Any]:
+    """What ``run`` gives for ``project`` with ``indexes``: an export of uv (:pep:`751`).
+
+    ``run`` resolves a project. It is called until each package that is assigned to an index, and
+    occurs in the result, is steered on the platforms where it occurs.
+
+    :raises ToolError: of the last call of ``run``.
+    """
+    extra: dict[str, set[str]] = {}
+    while True:
+        try:
+            export = run(with_indexes(project, indexes, platforms, extra))
+        except ToolError as error:  # noqa: PERF203 (runs a handful of times)
+            # What only an index of its own has cannot be found before it is steered.
+            blamed = {
+                name: {
+                    platform.name
+                    for platform in platforms
+                    if any(_holds(marker, platform, python) for _, marker in sources)
+                }
+                for name, sources in indexes.sources.items()
+                if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.detail)
+            }
+            if not _add(extra, blamed):
+                raise
+        else:
+            if not _add(extra, _occurring(export, indexes, platforms, python)):
+                return export
+
+
+def with_indexes(
+    project: Mapping[str, Any],
+    indexes: ResolutionIndexes,
+    platforms: Sequence[TargetPlatform] = (),
+    extra: Extra | None = None,
+) -> dict[str, Any]:
+    """A copy of the ``project`` for uv with ``indexes``; the packages ``extra`` are steered."""
+    tables = {key: value for key, value in _uv_table(indexes).items() if value}
+    uv = dict(project["tool"]["uv"])
+    for key, value in tables.items():
+        uv[key] = [*uv.get(key, ()), *value] if isinstance(value, list) else value
+    changed = {**project, "tool": {**project["tool"], "uv": uv}}
+    if extra:
+        requirements = [
+            _requirement(name, [one for one in platforms if one.name in extra[name]], platforms)
+            for name in sorted(extra)
+        ]
+        changed["project"] = {
+            **project["project"],
+            "optional-dependencies": {_EXTRA: requirements},
+        }
+    return changed
+
+
+def index_table(index: Index) -> dict[str, Any]:
+    """``index`` as a table ``[[tool.uv.index]]``."""
+    table: dict[str, Any] = {"name": index.name} if index.name else {}
+    table["url"] = index.url
+    table |= {key: True for key in ("explicit", "default") if getattr(index, key)}
+    return {**table, **({"format": "flat"} if index.flat else {}), **index.options}
+
+
+def _uv_table(indexes: ResolutionIndexes) -> dict[str, Any]:
+    return {
+        **indexes.options,
+        "index": [index_table(index) for index in indexes.indexes],
+        "sources": {
+            package: [
+                {"index": index, **({"marker": marker} if marker else {})}
+                for index, marker in sources
+            ]
+            for package, sources in indexes.sources.items()
+        },
+        "find-links": list(indexes.find_links),
+        "exclude-newer": indexes.exclude_newer,
+    }
+
+
+def _requirement(
+    name: str, chosen: Sequence[TargetPlatform], platforms: Sequence[TargetPlatform]
+) -> str:
+    marker = common_marker(chosen, platforms)
+    return f"{name} ; {marker}" if marker else name
+
+
+def _occurring(
+    export: Mapping[str, Any],
+    indexes: ResolutionIndexes,
+    platforms: Sequence[TargetPlatform],
+    python: str,
+) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for package in export["packages"]:
+        name = package["name"]
+        if name in indexes.sources:
+            found.setdefault(name, set()).update(
+                platform.name
+                for platform in platforms
+                if _holds(package.get("marker", ""), platform, python)
+            )
+    return found
+
+
+def _add(extra: dict[str, set[str]], more: Extra) -> bool:
+    """Whether anything was added."""
+    added = False
+    for name, platforms in more.items():
+        if platforms - extra.get(name, set()):
+            extra.setdefault(name, set()).update(platforms)
+            added = True
+    return added
+
+
+def _holds(marker: str, platform: TargetPlatform, python: str) -> bool:
+    if not marker:
+        return True
+    environment = cast("dict[str, str]", marker_environment(platform, python))
+    return Marker(marker).evaluate(environment, context="lock_file")
