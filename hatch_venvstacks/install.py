@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.lock import TOOL, LockedWheel
+from hatch_venvstacks.steering import index_table
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.spec import Index
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,14 @@ class Installer:
     """Installs for ``layer`` on ``platform``, as its Python does; its oldest system counts.
 
     ``interpreter`` is a CPython of the layer's minor release; it need not be one for ``platform``.
+    ``indexes`` are those that the layer is resolved from: only for known ones does uv look for a
+    user name and a password in its environment.
     """
 
     layer: str
     interpreter: Path
     platform: TargetPlatform
+    indexes: Sequence[Index] = ()
 
     def wheels(self, wheels: Sequence[LockedWheel], prefix: Path) -> None:
         """Install the locked ``wheels`` into the new folder ``prefix``.
@@ -66,7 +71,9 @@ class Installer:
         pylock = {"lock-version": "1.0", "created-by": TOOL, "packages": packages}
         # A root of its own: uv takes settings from the projects above its folder.
         project = prefix.with_name("pyproject.toml")
-        project.write_text("[tool.uv.workspace]\n", "utf-8")
+        remote = [index_table(one) for one in self.indexes if not one.url.startswith("file:")]
+        settings = {"workspace": {}, **({"index": remote} if remote else {})}
+        project.write_text(tomlkit.dumps({"tool": {"uv": settings}}), "utf-8")
         lock = prefix.with_name(f"pylock.{prefix.name}.toml")
         lock.write_text(tomlkit.dumps(pylock), "utf-8")
         try:

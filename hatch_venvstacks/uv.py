@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import ToolError
+from hatch_venvstacks.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ def run_uv(
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
     if process.returncode:
-        raise ToolError(doing, detail=_words(process.stderr))
+        raise ToolError(doing, detail=masked(_words(process.stderr), environment))
     return process.stdout
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from simple_index import SimpleIndex, serving
 from wheels import make_wheel
 
 from hatch_venvstacks.errors import ToolError
@@ -13,6 +14,7 @@ from hatch_venvstacks.install import Installer
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import PLATFORMS, TargetPlatform, host_platform
+from hatch_venvstacks.spec import Index
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -119,3 +121,24 @@ def test_project_for_another_python(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "app", "1.0", tag="cp27-cp27m-win32")
     with pytest.raises(ToolError, match="some-layer"):
         project(tmp_path / "prefix", wheel)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_credentials_from_the_environment(
+    tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    wheel = make_wheel(wheel_index, "vl-one", "1.0")
+    with serving(SimpleIndex(wheel_index, "joe:p@ss/hunter2")) as index:
+        monkeypatch.setenv("UV_INDEX_MY_CORP_USERNAME", "joe")
+        monkeypatch.setenv("UV_INDEX_MY_CORP_PASSWORD", "p@ss/hunter2")
+        url = index.url.replace("/simple/", f"/files/{wheel.name}")
+        indexes = (Index("my-corp", index.url),) if known else ()
+        installer = Installer("some-layer", Path(sys.executable), host_platform(), indexes)
+        one = replace(locked(wheel, "vl-one"), location=url)
+        if known:
+            installer.wheels([one], tmp_path / "prefix")
+            assert (tmp_path / "prefix" / SITE / "vl_one.py").is_file()
+        else:
+            with pytest.raises(ToolError, match="401") as caught:
+                installer.wheels([one], tmp_path / "prefix")
+            assert "hunter2" not in str(caught.value)

@@ -1,0 +1,40 @@
+"""Messages of uv without the secrets of the addresses that the environment names.
+
+uv masks passwords of addresses that it understands. Queries it shows, and of a setting that is not
+valid it repeats the whole value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MASK = "****"
+_PASSWORD = re.compile(r"UV_INDEX_\w+_PASSWORD", re.IGNORECASE)
+_USER = re.compile(r"//(?P<name>[^\s:@/]*)(?::(?P<password>\S*))?@")
+_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#`'\")]*")
+
+
+def masked(text: str, environ: Mapping[str, str]) -> str:
+    """``text`` without queries of addresses, and without the secrets in values of ``environ``."""
+    # The longest first: one may be a part of another.
+    for secret in sorted(set(_secrets(environ)), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return _QUERY.sub(rf"\1?{MASK}", text)
+
+
+def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    for name, value in environ.items():
+        if _PASSWORD.fullmatch(name) and value:
+            yield value
+        # A variable may hold several addresses.
+        for part in value.split():
+            found = _USER.search(part)
+            # A user name alone is a token.
+            secret = (found["password"] or found["name"]) if found else ""
+            if secret:
+                yield from (secret, unquote(secret))

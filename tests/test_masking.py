@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from hatch_venvstacks.masking import masked
+
+URL = "https://joe:hunter2@host/simple"
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "shown"),
+    [
+        ("nothing", {}, "nothing"),
+        ("at https://host/a?token=hunter2`, b", {}, "at https://host/a?****`, b"),
+        ("uses hunter2", {"UV_INDEX_CORP_PASSWORD": "hunter2"}, "uses ****"),
+        ("uses x", {"UV_INDEX_CORP_PASSWORD": ""}, "uses x"),
+        (f"invalid value '{URL}:x'", {"UV_INDEX": f"a=/x b={URL}"}, None),
+        (
+            "has h@nter/2 and h%40nter/2",
+            {"UV_INDEX": "https://joe:h%40nter/2@host/"},
+            "has **** and ****",
+        ),
+        ("by hunter2", {"UV_FIND_LINKS": "https://hunter2@host/,/x"}, "by ****"),
+        ("by hunter2", {"HTTPS_PROXY": "http://hunter2:@host"}, "by ****"),
+        ("host", {"UV_INDEX": "https://@host/a"}, "host"),
+    ],
+)
+def test_masked(text: str, environ: dict[str, str], shown: str | None) -> None:
+    found = masked(text, environ)
+    assert "hunter2" not in found
+    assert found == (text.replace("hunter2", "****") if shown is None else shown)
