@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.distribution import Target, distribution_plans
 from hatch_venvstacks.errors import RuntimeSourceError
+from hatch_venvstacks.indexes import resolution_indexes
 from hatch_venvstacks.install import Installer
 from hatch_venvstacks.launch import check_launch_module
 from hatch_venvstacks.layout import check_buildable, layout_of
@@ -145,7 +146,8 @@ def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | 
 
 
 def _installer(layer: LockedLayer) -> Installer:
-    return Installer(layer.spec.name, layer.python, layer.platform)
+    indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
+    return Installer(layer.spec.name, layer.python, layer.platform, indexes)
 
 
 def _install(

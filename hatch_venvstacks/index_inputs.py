@@ -14,10 +14,11 @@ from hatch_venvstacks.spec import Index
 from hatch_venvstacks.steering import index_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from hatch_venvstacks.indexes import ResolutionIndexes
+    from hatch_venvstacks.spec import LayerSpec
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ def index_inputs(indexes: ResolutionIndexes, names: Collection[str], folder: Pat
         find_links=tuple(recorded_url(url, folder) for url in indexes.find_links),
         options=indexes.options,
     )
+
+
+def depended_on(names: Mapping[str, Iterable[str]], spec: LayerSpec) -> set[str]:
+    """All that the layer ``spec`` depends on: the ``names`` of each platform, what it requires."""
+    from packaging.requirements import Requirement
+
+    required = {Requirement(text).name for text in spec.requirements}
+    return required.union(*names.values())
 
 
 def index_changes(before: IndexInputs, now: IndexInputs) -> list[str]:

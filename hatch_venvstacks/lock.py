@@ -16,6 +16,7 @@ from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.index_inputs import IndexInputs
 from hatch_venvstacks.platforms import (
     LINUX_GLIBC,
     MACOS_RELEASE,
@@ -50,7 +51,8 @@ class LockInputs:
     is set in the locks of runtime layers only. ``platforms`` are names in the order of
     :data:`hatch_venvstacks.platforms.PLATFORMS`; ``linux_target`` and ``macos_target`` are the
     oldest glibc and macOS. ``excluded`` are the names that were left out though something may
-    require them, those that layers below leave out among them.
+    require them, those that layers below leave out among them. ``indexes`` are where packages came
+    from, as far as projects say so.
     """
 
     platforms: tuple[str, ...]
@@ -60,6 +62,7 @@ class LockInputs:
     linux_target: tuple[int, int] = LINUX_GLIBC
     macos_target: tuple[int, int] = MACOS_RELEASE
     excluded: tuple[str, ...] = ()
+    indexes: IndexInputs = field(default_factory=IndexInputs)
 
 
 @dataclass(frozen=True)

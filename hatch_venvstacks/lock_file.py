@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.index_inputs import inputs_table, read_inputs
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, lock_command
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
@@ -153,6 +154,9 @@ def _inputs_table(inputs: LockInputs) -> Any:
     table["requirements"] = requirements.multiline(multiline=bool(inputs.requirements))
     if inputs.excluded:
         table["exclude-packages"] = list(inputs.excluded)
+    indexes = inputs_table(inputs.indexes)
+    if indexes:
+        table["indexes"] = indexes
     if inputs.runtime is not None:
         runtime = {"origin": str(inputs.runtime.origin), "version": inputs.runtime.version}
         table["runtime"] = runtime
@@ -206,6 +210,7 @@ def _inputs(table: Mapping[str, Any]) -> LockInputs:
         linux_target=_target(table["linux-target"].removeprefix("glibc@")),
         macos_target=_target(table["macos-target"]),
         excluded=_strings(table.get("exclude-packages", [])),
+        indexes=read_inputs(table.get("indexes", {})),
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.conflicts import held_below, held_versions
 from hatch_venvstacks.context import LOCKED, UPGRADE
 from hatch_venvstacks.errors import LockError, StaleLockError
+from hatch_venvstacks.index_inputs import depended_on, index_changes, index_inputs
+from hatch_venvstacks.indexes import resolution_indexes
 from hatch_venvstacks.lock import Lock, command_in
 from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.new_lock import (
@@ -135,8 +137,16 @@ def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
     targets = layer_targets(spec, below, lock, context.host)
     provided = {one.name: held_versions(held_below(below, one.name, projects)) for one in targets}
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
+    changes += _changed_indexes(lock, base)
     changes += changed_wheels(lock).values()
     return changes + (python_changes(lock, runtime_of(below)) if below else [])
+
+
+def _changed_indexes(lock: Lock, base: Base) -> list[str]:
+    spec = base.spec
+    indexes = resolution_indexes(spec, base.stack.below)
+    names = depended_on(lock.inputs.below, spec)
+    return index_changes(lock.inputs.indexes, index_inputs(indexes, names, spec.lock_file.parent))
 
 
 def _host_changes(spec: LayerSpec, lock: Lock) -> list[str]:

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.conflicts import HeldProject
 from hatch_venvstacks.errors import ConfigError, LockError
+from hatch_venvstacks.indexes import resolution_indexes
 from hatch_venvstacks.lock import command_in
 from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.runtime import interpreter, lock_runtime
@@ -63,10 +64,11 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     refresh = list(changed_wheels(previous)) if previous else []
     pins = _pins(previous, context.upgrade)
     excluded = excluded_packages(spec, base.below)
+    indexes = resolution_indexes(spec, base.stack.below)
 
     def resolved(projects: Sequence[HeldProject]) -> Lock:
         with context.store.workspace() as work:
-            ground = Ground(runtime, targets, python, work, excluded)
+            ground = Ground(runtime, targets, python, work, excluded, indexes)
             return resolve(spec, base.below, ground, projects=projects, pins=pins, refresh=refresh)
 
     projects = projects_below(base.stack, None, context)

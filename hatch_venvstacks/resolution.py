@@ -7,12 +7,15 @@ not (https://docs.astral.sh/uv/concepts/resolution/#limited-resolution-environme
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.indexes import ResolutionIndexes
 from hatch_venvstacks.lock import requires_python
+from hatch_venvstacks.steering import registry_of, steered
 from hatch_venvstacks.uv import run_uv
 
 if sys.version_info >= (3, 11):
@@ -47,7 +50,8 @@ class Ground:
     """What a resolution stands on besides requirements.
 
     ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
-    what is ``excluded`` is left out though something requires it (normalized names).
+    what is ``excluded`` is left out though something requires it (normalized names); ``indexes``
+    are where packages come from, besides what uv's environment says.
     """
 
     runtime: LockedRuntime
@@ -55,6 +59,7 @@ class Ground:
     interpreter: Path
     work: Path
     excluded: tuple[str, ...] = ()
+    indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
 
     @property
     def stubs(self) -> Path:
@@ -84,18 +89,31 @@ class Resolution:
 
         :raises ToolError: where there is no resolution.
         """
-        self._lock(name, pins)
-        arguments = ["export", *self._python, "--frozen", "--no-header", "--format", "pylock.toml"]
-        text = run_uv(arguments, folder=self.ground.work / name, doing=self._doing)
-        return tomllib.loads(text)
+        return self._resolved(name, pins)[1]
 
     def lock(self, name: str, pins: Pins) -> dict[str, Any]:
         """Resolve in the new subfolder ``name``; give uv's own lock, which holds who needs what.
 
         :raises ToolError: where there is no resolution.
         """
-        self._lock(name, pins)
-        return tomllib.loads((self.ground.work / name / "uv.lock").read_text("utf-8"))
+        folder, _ = self._resolved(name, pins)
+        return tomllib.loads((folder / "uv.lock").read_text("utf-8"))
+
+    def _resolved(self, name: str, pins: Pins) -> tuple[Path, dict[str, Any]]:
+        """The folder in which uv has resolved, and what it exports."""
+        ground = self.ground
+        numbers = itertools.count()
+
+        def run(project: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+            number = next(numbers)
+            folder = ground.work / (f"{name}-steered-{number}" if number else name)
+            self._lock(project, folder, pins)
+            arguments = ["export", *self._python, "--frozen", "--no-header"]
+            text = run_uv([*arguments, "--format", "pylock.toml"], folder=folder, doing=self._doing)
+            return folder, tomllib.loads(text)
+
+        version = ground.runtime.version
+        return steered(self._project(), ground.indexes, ground.platforms, version, run)
 
     @property
     def _python(self) -> tuple[str, str]:
@@ -105,12 +123,11 @@ class Resolution:
     def _doing(self) -> str:
         return f"The requirements of layer `{self.layer}` cannot be resolved"
 
-    def _lock(self, name: str, pins: Pins) -> None:
+    def _lock(self, project: Mapping[str, Any], folder: Path, pins: Pins) -> None:
         import tomlkit
 
-        folder = self.ground.work / name
         folder.mkdir(parents=True)
-        (folder / "pyproject.toml").write_text(tomlkit.dumps(self._project()), "utf-8")
+        (folder / "pyproject.toml").write_text(tomlkit.dumps(project), "utf-8")
         if pins:
             (folder / "uv.lock").write_text(_preferences(pins, self.ground), "utf-8")
         again = [f"--refresh-package={one}" for one in self.refresh]
@@ -173,21 +190,24 @@ def without_wheels(error: ToolError) -> str:
 def _preferences(pins: Pins, ground: Ground) -> str:
     # uv takes versions that an existing uv.lock holds as preferences, also of a lock that does not
     # fit the project: names and versions are all that matters in it, and for which environments.
+    # Of packages that are steered to an index, the index matters too.
     import tomlkit
 
-    chosen: dict[str, dict[str, list[str]]] = {}
+    chosen: dict[str, dict[tuple[str, str], list[str]]] = {}
     for platform in ground.platforms:
         for name, version in pins.get(platform.name, {}).items():
-            chosen.setdefault(name, {}).setdefault(version, []).append(platform.marker)
+            registry = registry_of(name, ground.indexes, platform, ground.runtime.version)
+            key = (version, registry or "https://pypi.org/simple")
+            chosen.setdefault(name, {}).setdefault(key, []).append(platform.marker)
     packages = [
         {
             "name": name,
             "version": version,
-            "source": {"registry": "https://pypi.org/simple"},
+            "source": {"registry": registry},
             **({"resolution-markers": markers} if len(versions) > 1 else {}),
         }
         for name, versions in sorted(chosen.items())
-        for version, markers in sorted(versions.items())
+        for (version, registry), markers in sorted(versions.items())
     ]
     return tomlkit.dumps(
         {

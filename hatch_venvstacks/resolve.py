@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from hatch_venvstacks.conflicts import Held, HeldProject, blames, explain, held_below, held_versions
 from hatch_venvstacks.errors import LockError, ToolError
+from hatch_venvstacks.index_inputs import depended_on, index_inputs
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_environment
 from hatch_venvstacks.resolution import Ground, Resolution, constraints, without_wheels
@@ -266,6 +267,7 @@ def _lock(
         linux_target=_oldest(platforms, "linux") or LINUX_GLIBC,
         macos_target=_oldest(platforms, "darwin") or MACOS_RELEASE,
         excluded=ground.excluded,
+        indexes=index_inputs(ground.indexes, depended_on(needed, spec), spec.lock_file.parent),
     )
     return Lock(spec.lock_file, pylock, inputs)
 

@@ -9,7 +9,7 @@ without need: an extra takes part in the resolution, and could restrict other pa
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from packaging.markers import Marker
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     # Normalized names of packages, and the names of the platforms on which they are steered.
     Extra = Mapping[str, AbstractSet[str]]
 
+T = TypeVar("T")
+
 _EXTRA = "steered"
 
 
@@ -35,35 +37,38 @@ def steered(
     indexes: ResolutionIndexes,
     platforms: Sequence[TargetPlatform],
     python: str,
-    run: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-) -> Mapping[str, Any]:
-    """What ``run`` gives for ``project`` with ``indexes``: an export of uv (:pep:`751`).
+    run: Callable[[Mapping[str, Any]], tuple[T, dict[str, Any]]],
+) -> tuple[T, dict[str, Any]]:
+    """What ``run`` gives for ``project`` with ``indexes``.
 
-    ``run`` resolves a project. It is called until each package that is assigned to an index, and
-    occurs in the result, is steered on the platforms where it occurs.
+    ``run`` resolves a project, and gives uv's export (:pep:`751`) with something of its own. It is
+    called until each package that is assigned to an index, and occurs in the result, is steered on
+    the ``platforms`` where it occurs; ``python`` is the release that markers are evaluated for.
 
     :raises ToolError: of the last call of ``run``.
     """
     extra: dict[str, set[str]] = {}
     while True:
         try:
-            export = run(with_indexes(project, indexes, platforms, extra))
+            found = run(with_indexes(project, indexes, platforms, extra))
         except ToolError as error:  # noqa: PERF203 (runs a handful of times)
             # What only an index of its own has cannot be found before it is steered.
-            blamed = {
-                name: {
-                    platform.name
-                    for platform in platforms
-                    if any(_holds(marker, platform, python) for _, marker in sources)
-                }
-                for name, sources in indexes.sources.items()
-                if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.detail)
-            }
-            if not _add(extra, blamed):
+            if not _add(extra, _blamed(error, indexes, platforms, python)):
                 raise
         else:
-            if not _add(extra, _occurring(export, indexes, platforms, python)):
-                return export
+            if not _add(extra, _occurring(found[1], indexes, platforms, python)):
+                return found
+
+
+def registry_of(
+    package: str, indexes: ResolutionIndexes, platform: TargetPlatform, python: str
+) -> str:
+    """The address of the index that ``package`` is steered to on ``platform``; empty if none."""
+    urls = {index.name: index.url for index in indexes.indexes}
+    for index, marker in indexes.sources.get(package, ()):
+        if _holds(marker, platform, python):
+            return urls[index]
+    return ""
 
 
 def with_indexes(
@@ -119,6 +124,24 @@ def _requirement(
 ) -> str:
     marker = common_marker(chosen, platforms)
     return f"{name} ; {marker}" if marker else name
+
+
+def _blamed(
+    error: ToolError,
+    indexes: ResolutionIndexes,
+    platforms: Sequence[TargetPlatform],
+    python: str,
+) -> dict[str, set[str]]:
+    """What uv's words name, wherever an index is assigned to it."""
+    return {
+        name: {
+            platform.name
+            for platform in platforms
+            if any(_holds(marker, platform, python) for _, marker in sources)
+        }
+        for name, sources in indexes.sources.items()
+        if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.detail)
+    }
 
 
 def _occurring(

@@ -102,9 +102,9 @@ def usable_package(
 
 
 def without_credentials(url: str) -> str:
-    """``url`` without user name and password."""
+    """``url`` without user name and password, and without a query, which may be a token."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def _described(platform: TargetPlatform) -> str:

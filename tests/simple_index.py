@@ -72,7 +72,10 @@ def serving(index: SimpleIndex) -> Iterator[SimpleIndex]:
             self.send_header("Content-Type", "text/html" if "/simple" in self.path else "binary")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815 (the name that http.server looks for)
 
         def log_message(self, *_: object) -> None:
             """Nothing is written to the terminal."""

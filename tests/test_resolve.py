@@ -441,7 +441,7 @@ def test_credentials_reach_no_lock(
     ("url", "expected"),
     [
         ("https://x.org/a", "https://x.org/a"),
-        ("https://u:p@x.org:8/a?b=c@d#e", "https://x.org:8/a?b=c@d#e"),
+        ("https://u:p@x.org:8/a?b=c@d#e", "https://x.org:8/a#e"),
         ("https://token@x.org/a@b", "https://x.org/a@b"),
         ("https://u:p%40q@[::1]:8/a", "https://[::1]:8/a"),
         ("https://u:p@q@x.org/", "https://x.org/"),

@@ -14,7 +14,7 @@ from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.indexes import ResolutionIndexes
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import Index
-from hatch_venvstacks.steering import index_table, steered, with_indexes
+from hatch_venvstacks.steering import index_table, registry_of, steered, with_indexes
 from hatch_venvstacks.uv import run_uv
 
 if sys.version_info >= (3, 11):
@@ -64,7 +64,7 @@ class Runs:
         self._folders = (work / str(number) for number in itertools.count())
         self.projects: list[Mapping[str, Any]] = []
 
-    def __call__(self, project: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(self, project: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
         self.projects.append(project)
         folder = next(self._folders)
         folder.mkdir()
@@ -76,7 +76,7 @@ class Runs:
             text = run_uv(
                 [*arguments, "--python", sys.executable], folder=folder, doing="It cannot be tried"
             )
-        return tomllib.loads(text)
+        return folder, tomllib.loads(text)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def versions(export: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 def resolved(runs: Runs, given: Mapping[str, Any], known: ResolutionIndexes) -> dict[str, set[str]]:
-    return versions(steered(given, known, TWO, PYTHON, runs))
+    return versions(steered(given, known, TWO, PYTHON, runs)[1])
 
 
 def test_no_source(folders: Mapping[str, Path], runs: Runs) -> None:
@@ -159,7 +159,7 @@ def test_held_below(folders: Mapping[str, Path], runs: Runs) -> None:
 
 def test_on_one_platform(folders: Mapping[str, Path], runs: Runs) -> None:
     known = indexes(folders, vl_torch=[("cpu", LINUX)])
-    export = steered(project("vl-accel"), known, TWO, PYTHON, runs)
+    _, export = steered(project("vl-accel"), known, TWO, PYTHON, runs)
     assert versions(export)["vl-torch"] == {"2.0+cpu", "9.0"}
     markers = {
         package["version"]: package["marker"]
@@ -216,3 +216,10 @@ def test_index_table() -> None:
         "default": True,
         "format": "flat",
     }
+
+
+def test_registry() -> None:
+    known = ResolutionIndexes((Index("a", "https://a/"),), {"x": (("a", LINUX),)})
+    assert registry_of("x", known, TWO[0], PYTHON) == "https://a/"
+    assert registry_of("x", known, TWO[1], PYTHON) == ""
+    assert registry_of("y", known, TWO[0], PYTHON) == ""
