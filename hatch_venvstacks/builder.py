@@ -167,7 +167,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
         with _Lines(self.app):
             names = asked or locked_platforms(self.config.spec, self._context)
-            return [_buildable(PLATFORMS[name]) for name in names]
+            return [PLATFORMS[name] for name in names]
 
     @cached_property
     def _host(self) -> TargetPlatform:
@@ -192,7 +192,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             return HatchProject(sibling)
 
         return Context(
-            platform=_buildable(self._host),
+            platform=self._host,
             host=self._host,
             store=Store(default_root()),
             reporter=_AppReporter(self.app),
@@ -275,14 +275,6 @@ def _check_encoding(encoding: str = "") -> None:
             f"This Python takes the names of files as {encoding}, not as UTF-8",
             hint="Set `PYTHONUTF8=1`, or a UTF-8 locale such as `LC_ALL=C.UTF-8`",
         )
-
-
-def _buildable(platform: TargetPlatform) -> TargetPlatform:
-    if platform.sys_platform == "win32":
-        raise VenvLayerError(
-            "Layers for Windows are not built yet", hint="Build them on Linux, or on macOS"
-        )
-    return platform
 
 
 def _metadata_files(folder: Path) -> list[Path]:
