@@ -7,6 +7,7 @@ taken out of the result.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,8 +15,9 @@ from packaging.markers import Marker
 from packaging.pylock import Package, Pylock, PylockValidationError
 from packaging.version import Version
 
-from hatch_venvstacks.conflicts import Held, HeldProject, blames, explain, held_below, held_versions
+from hatch_venvstacks.conflicts import Held, HeldProject, held_below, held_versions
 from hatch_venvstacks.errors import LockError, ToolError
+from hatch_venvstacks.explanation import Conflict, blames
 from hatch_venvstacks.index_inputs import depended_on, index_inputs
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_environment
@@ -205,13 +207,18 @@ class _Question:
         return missing_wheel(package, platform, self.spec, others, listed=False)
 
     def _explained(self, error: ToolError) -> LockError:
-        free = Resolution(self.spec.name, self.ground, self.spec.requirements)
+        numbers = itertools.count()
 
-        def unconstrained() -> Mapping[str, Any]:
-            return free.lock("free", self.pins)
+        def ask(requirements: Sequence[str], *, above: bool) -> Mapping[str, Any]:
+            held = tuple(constraints(self.held, self.ground.platforms)) if above else ()
+            one = Resolution(self.spec.name, self.ground, tuple(requirements), held)
+            return one.lock(f"asked-{next(numbers)}", {})
 
+        below = {
+            text: layer.name for layer, lock in self.below for text in lock.inputs.requirements
+        }
         version = self.ground.runtime.version
-        return explain(self.spec, self.held, version, error, unconstrained)
+        return Conflict(self.spec, self.held, below, version, error).explained(ask)
 
     def _disagreement(self, error: ToolError) -> LockError:
         shadowed = [one for names in self.held.values() for one in names.values() if one.shadowed]
