@@ -1,0 +1,151 @@
+"""Wheels of siblings, built through uv: by backends from PyPI, and by one in a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from monorepo import write
+from wheels import make_wheel
+
+from hatch_venvstacks.errors import BuildError, ToolError
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.segment import MEMBER_TIME
+from hatch_venvstacks.sibling_wheel import MetadataCache, WheelBuilder, check_wheel
+from hatch_venvstacks.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BUILDER = WheelBuilder(Path(sys.executable), MEMBER_TIME)
+SETUPTOOLS = 'requires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"'
+HATCHLING = 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"'
+BACKEND = """\
+import os, shutil
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    {code}
+    return os.path.basename(shutil.copy({wheel!r}, folder))
+"""
+
+
+def sources(root: Path, backend: str, more: Mapping[str, str] | None = None) -> Path:
+    text = f'[build-system]\n{backend}\n[project]\nname = "vl-lib"\nversion = "1.0"\n'
+    write(root, {"pyproject.toml": text, "src/vl_lib/__init__.py": "X = 1\n", **(more or {})})
+    return root
+
+
+def in_a_file(root: Path, wheel: Path, code: str = "pass") -> Path:
+    """A project whose backend runs ``code``, gives ``wheel``, and needs nothing from an index."""
+    system = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    backend = BACKEND.format(code=code, wheel=str(wheel))
+    write(root, {"pyproject.toml": system, "backend.py": backend})
+    return root
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("backend", [SETUPTOOLS, HATCHLING])
+def test_nothing_leaks_in_or_out(tmp_path: Path, backend: str) -> None:
+    clean = sources(tmp_path / "clean", backend)
+    stale = sources(
+        tmp_path / "st%ale",
+        backend,
+        {
+            "build/lib/vl_lib/stale.py": "",
+            "src/vl_lib.egg-info/SOURCES.txt": "src/vl_lib/stale.txt\n",
+            "src/vl_lib.egg-info/PKG-INFO": "Name: stale\nVersion: 9\n",
+            "src/vl_lib/__pycache__/old.cpython-311.pyc": "",
+            "dist/vl_lib-9.0-py3-none-any.whl": "",
+        },
+    )
+    for path in [stale, *stale.rglob("*")]:
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    (stale / "src/vl_lib/__init__.py").chmod(0o600)
+    before = [everything(root) for root in (clean, stale)]
+    built = [BUILDER.build(root, tmp_path / f"work of {root.name}") for root in (clean, stale)]
+    assert [everything(root) for root in (clean, stale)] == before
+    contents = []
+    for wheel in built:
+        assert wheel.name.startswith("vl_lib-1.0-py")
+        with zipfile.ZipFile(wheel) as archive:
+            contents.append({name: archive.read(name) for name in archive.namelist()})
+    assert contents[0] == contents[1]
+    assert "vl_lib/__init__.py" in contents[0]
+    assert not any("stale" in name or "__pycache__" in name for name in contents[0])
+
+
+def test_what_a_build_is_told(
+    tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = make_wheel(wheel_index, "vl-lib", "1.0")
+    code = f"open({str(tmp_path / 'told')!r}, 'w').write(repr(dict(os.environ)))"
+    root = in_a_file(tmp_path / "lib", wheel, code)
+    monkeypatch.setenv("SETUPTOOLS_SCM_PRETEND_VERSION_FOR_VL_LIB", "7")
+    monkeypatch.setenv("CFLAGS", "-O1")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    monkeypatch.setenv("UNRELATED", "1")
+    monkeypatch.setenv("UV_PYTHON", "nowhere")
+    assert BUILDER.build(root, tmp_path / "work").read_bytes() == wheel.read_bytes()
+    told = eval((tmp_path / "told").read_text())  # noqa: S307 (written above)
+    assert told["SETUPTOOLS_SCM_PRETEND_VERSION_FOR_VL_LIB"] == "7"
+    assert told["CFLAGS"] == "-O1"
+    assert told["SOURCE_DATE_EPOCH"] == str(MEMBER_TIME)
+    assert not {"UNRELATED", "UV_PYTHON"} & told.keys()
+
+
+def test_a_build_that_fails(tmp_path: Path) -> None:
+    root = in_a_file(tmp_path / "lib", tmp_path / "none", "raise SystemExit('no compiler here')")
+    with pytest.raises(ToolError) as caught:
+        BUILDER.build(root, tmp_path / "work")
+    assert caught.value.message == f"The wheel of the project in `{root}` cannot be built"
+    assert "no compiler here" in caught.value.detail
+
+
+def test_metadata_is_built_once(tmp_path: Path, wheel_index: Path) -> None:
+    wheel = make_wheel(wheel_index, "vl-lib", "1.0", requires=["a"])
+    code = f"open({str(tmp_path / 'builds')!r}, 'a').write('.')"
+    root = in_a_file(tmp_path / "lib", wheel, code)
+    cache, store = MetadataCache(), Store(tmp_path / "store")
+    texts = [cache.of(root, BUILDER, store) for _ in range(2)]
+    assert texts[0] == texts[1]
+    assert "Requires-Dist: a\n" in texts[0]
+    assert (tmp_path / "builds").read_text() == "."
+    assert list((tmp_path / "store/work").iterdir()) == []
+
+
+def test_wheels_without_metadata(tmp_path: Path) -> None:
+    empty = tmp_path / "vl_lib-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(empty, "w"):
+        pass
+    root = in_a_file(tmp_path / "lib", empty)
+    with pytest.raises(BuildError, match="has no METADATA that could be read"):
+        MetadataCache().of(root, BUILDER, Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize(
+    ("wheel", "words"),
+    [
+        ("vl_lib-1.0-py3-none-any.whl", ""),
+        ("vl_lib-1.0-cp311-cp311-linux_x86_64.whl", ""),
+        ("vl_lib-1.0-cp311-cp311-linux_aarch64.whl", "does not fit linux_x86_64 and CPython 3.11"),
+        ("vl_lib-1.0-cp312-cp312-linux_x86_64.whl", "does not fit linux_x86_64 and CPython 3.11"),
+        ("vl_lib-1.1-py3-none-any.whl", "`vl-lib` 1.0 was built as vl-lib 1.1"),
+        ("vl_other-1.0-py3-none-any.whl", "`vl-lib` 1.0 was built as vl-other 1.0"),
+        ("vl_lib.whl", "has a name that is not valid"),
+    ],
+)
+def test_wheels_that_fit(wheel: str, words: str) -> None:
+    arguments = (Path(wheel), "vl-lib", "1.0", PLATFORMS["linux_x86_64"], "3.11")
+    if not words:
+        check_wheel(*arguments)
+        return
+    with pytest.raises(BuildError, match=words):
+        check_wheel(*arguments)
