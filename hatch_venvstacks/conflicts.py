@@ -10,6 +10,7 @@ from hatch_venvstacks.lock import OVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from hatch_venvstacks.lock import Lock
     from hatch_venvstacks.spec import LayerSpec
@@ -20,7 +21,8 @@ class Held:
     """A distribution that a layer below holds: the first one in import order counts.
 
     ``shadowed`` are the other versions, in other layers: ``(version, layer)``. ``requires`` is set
-    for the own project of a layer: a digest of what it requires, which can change in one version.
+    for projects: a digest of what one requires, which can change in one version. A version that is
+    not ``static`` is not recorded in locks.
     """
 
     name: str
@@ -28,19 +30,24 @@ class Held:
     layer: str
     shadowed: tuple[tuple[str, str], ...] = ()
     requires: str = ""
+    static: bool = True
 
 
 @dataclass(frozen=True)
 class HeldProject:
-    """The own project of a layer below, which that layer includes.
+    """A project that a layer below includes: its own, or a sibling.
 
-    ``name`` is normalized, ``metadata`` the text of its METADATA file.
+    ``name`` is normalized, ``metadata`` the text of its METADATA file, ``root`` its folder. The
+    version of a ``sibling`` that is not ``static`` is computed by its build backend.
     """
 
     name: str
     version: str
     layer: str
     metadata: str
+    root: Path | None = None
+    sibling: bool = False
+    static: bool = True
 
     @property
     def requires(self) -> str:
@@ -56,16 +63,21 @@ def held_below(
 ) -> dict[str, Held]:
     """What the layers ``below`` (in import order) hold on ``platform``, by normalized name.
 
-    ``projects`` are own projects of these layers.
+    ``projects`` are own projects of these layers, and siblings.
     """
     held: dict[str, Held] = {}
     for layer, lock in below:
         if platform not in lock.inputs.platforms:
             continue
-        own = [one for one in projects if one.layer == layer.name]
-        for one in own:
-            _hold(held, Held(one.name, one.version, layer.name, requires=one.requires))
-        for name, version in lock.versions(platform).items():
+        added = lock.versions(platform)
+        folders = {one.name for one in lock.added(platform) if one.directory is not None}
+        for one in projects:
+            if one.layer == layer.name and (not one.sibling or one.name in folders):
+                version, requires = one.version, one.requires
+                _hold(held, Held(one.name, version, layer.name, (), requires, one.static))
+                if one.sibling:
+                    del added[one.name]
+        for name, version in added.items():
             _hold(held, Held(name, version, layer.name))
     return held
 
@@ -79,11 +91,15 @@ def _hold(held: dict[str, Held], one: Held) -> None:
 def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
     """Normalized name -> version of what is ``held``, as locks record it.
 
-    Where layers differ it is the version of the first, ``over`` those of the others. With the own
-    project of a layer goes the digest of its requirements.
+    Where layers differ it is the version of the first, ``over`` those of the others. With a project
+    goes the digest of its requirements.
     """
     return {
-        name: OVER.join((one.version, *(version for version, _ in one.shadowed)))
+        name: OVER.join((_recorded(one), *(version for version, _ in one.shadowed)))
         + (f" requires {one.requires}" if one.requires else "")
         for name, one in held.items()
     }
+
+
+def _recorded(one: Held) -> str:
+    return one.version if one.static else "dynamic"

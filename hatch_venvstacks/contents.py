@@ -20,6 +20,8 @@ from hatch_venvstacks.metadata import describe_layer
 from hatch_venvstacks.names import check_names
 from hatch_venvstacks.runtime import provide_runtime, runtime_files
 from hatch_venvstacks.segment import Member, Plan, PlanKind, member_of
+from hatch_venvstacks.sibling_lock import locked_siblings
+from hatch_venvstacks.sibling_wheel import WheelBuilder, check_wheel
 from hatch_venvstacks.spec import LayerKind
 from hatch_venvstacks.wiring import check_path_files, runtime_links, wiring_plan
 
@@ -104,18 +106,21 @@ def _distribution_plans(
     installer = _installer(layer)
     wheels = _install(layer.spec, layer.lock, layer, prefix, context, doing="Fetching")
     name = str(canonicalize_name(layer.spec.project_name))
+    siblings = _install_siblings(layer.spec, layer.lock, layer, prefix, context)
     own = _own_wheel(project, prefix, context)
     if own is not None:
         installer.project(own, prefix)
+    built = {**siblings, **({name: own} if own is not None else {})}
 
     def isolate(wanted: str) -> Path:
         alone = prefix.with_name(f"{prefix.name}-{wanted}")
         installer.wheels([wheel for wheel in wheels if wheel.name == wanted], alone)
-        if own is not None and wanted == name:
-            installer.project(own, alone)
+        if wanted in built:
+            installer.project(built[wanted], alone)
         return alone
 
-    return distribution_plans(prefix, _target(layer, context), isolate, {name: context.mtime})
+    dates = dict.fromkeys((*siblings, name), context.mtime)
+    return distribution_plans(prefix, _target(layer, context), isolate, dates)
 
 
 def _target(layer: LockedLayer, context: Context) -> Target:
@@ -162,6 +167,21 @@ def _install(
     return wheels
 
 
+def _install_siblings(
+    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context
+) -> dict[str, Path]:
+    """Build the siblings that the ``lock`` of ``spec`` adds and install them, too; their wheels."""
+    builder = WheelBuilder(layer.python, context.mtime)
+    wheels = {}
+    for one in locked_siblings(lock, layer.platform.name):
+        context.reporter.info(f"Building the wheel of `{one.name}` for `{spec.name}`")
+        wheel = builder.build(one.root, prefix.with_name(f"{prefix.name}.{one.name}"))
+        check_wheel(wheel, one.name, one.version, layer.platform, layer.runtime.minor)
+        _installer(layer).project(wheel, prefix)
+        wheels[one.name] = wheel
+    return wheels
+
+
 def _site_folders_below(
     layer: LockedLayer, work: Path, context: Context
 ) -> Iterator[Callable[[str], bool]]:
@@ -176,6 +196,7 @@ def _site_folders_below(
         prefix = work / spec.name
         lock = read_lock(spec.lock_file)
         _install(spec, lock, layer, prefix, context, doing="Looking for the launch module in")
+        _install_siblings(spec, lock, layer, prefix, context)
         yield partial(_exists, prefix / site)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.utils import InvalidName, canonicalize_name
@@ -12,6 +12,7 @@ from hatch_venvstacks.errors import words as words_of
 from hatch_venvstacks.lock import PLATFORM
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import MEMBER_TIME
+from hatch_venvstacks.sibling_wheel import MetadataCache
 from hatch_venvstacks.table import did_you_mean
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Context:
     that a layer itself asks for are not in them. ``read`` gives the layer of a project folder,
     ``open_project`` all of that project. ``locked`` forbids to write any lock; ``upgrade`` is
     what locking upgrades; ``mtime`` dates the project's own files (seconds since the epoch).
+    ``built_metadata`` keeps what builds of this call have said of projects.
     """
 
     platform: TargetPlatform
@@ -106,6 +108,7 @@ class Context:
     locked: bool = False
     upgrade: Upgrade = Upgrade()
     mtime: int = MEMBER_TIME
+    built_metadata: MetadataCache = field(default_factory=MetadataCache)
 
 
 def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:

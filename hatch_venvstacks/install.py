@@ -51,13 +51,13 @@ class Installer:
             self._install(wheels, prefix, doing)
 
     def project(self, wheel: Path, prefix: Path) -> None:
-        """Install the ``wheel`` of the layer's own project into the folder ``prefix``, too.
+        """Install the ``wheel`` of a project, just built, into the folder ``prefix``, too.
 
         :raises ToolError: where it has no tag that fits the layer's Python and platform.
         """
         name, version, _, _ = parse_wheel_filename(wheel.name)
         own = LockedWheel(name, str(version), str(wheel), file_sha256(wheel), wheel.name)
-        doing = f"The project's own wheel, {wheel.name}, cannot be installed in `{self.layer}`"
+        doing = f"A project's own wheel, {wheel.name}, cannot be installed in `{self.layer}`"
         # Without the cache, in which each build's wheel would stay for ever.
         self._install([own], prefix, doing, "--no-cache")
 

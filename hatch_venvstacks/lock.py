@@ -42,6 +42,20 @@ LOCK_COMMAND = "hatch build -t venvlayer:lock"
 
 
 @dataclass(frozen=True)
+class LockedProject:
+    """What a lock says of a project of the monorepo that the layer packs (its sibling).
+
+    ``version`` is the one that it had. Only a ``static`` one, which stands in the project's table,
+    has to stay as it is: others change with each commit. ``requires`` is a digest of what it
+    requires. Where it lies is said by the package in the lock.
+    """
+
+    version: str
+    requires: str
+    static: bool = True
+
+
+@dataclass(frozen=True)
 class LockInputs:
     """What a lock was computed from: its ``[tool.hatch-venvstacks]`` table.
 
@@ -52,7 +66,8 @@ class LockInputs:
     :data:`hatch_venvstacks.platforms.PLATFORMS`; ``linux_target`` and ``macos_target`` are the
     oldest glibc and macOS. ``excluded`` are the names that were left out though something may
     require them, those that layers below leave out among them. ``indexes`` are where packages came
-    from, as far as projects say so.
+    from, as far as projects say so. ``projects`` maps normalized names to what is known of projects
+    that are packed from their folders.
     """
 
     platforms: tuple[str, ...]
@@ -63,6 +78,7 @@ class LockInputs:
     macos_target: tuple[int, int] = MACOS_RELEASE
     excluded: tuple[str, ...] = ()
     indexes: IndexInputs = field(default_factory=IndexInputs)
+    projects: Mapping[str, LockedProject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,14 @@ class Lock:
 
     def versions(self, platform: str) -> dict[str, str]:
         """Normalized name -> version of what this layer adds on that target platform."""
-        return {str(package.name): str(package.version) for package in self.added(platform)}
+        return {str(package.name): self._version(package) for package in self.added(platform)}
+
+    def _version(self, package: Package) -> str:
+        # PEP 751 allows no version for a folder, whose content may change.
+        if package.directory is None:
+            return str(package.version)
+        known = self.inputs.projects.get(str(package.name))
+        return known.version if known else ""
 
     @cached_property
     def _added(self) -> dict[str, tuple[Package, ...]]:
@@ -138,7 +161,8 @@ def requires_python(runtime: LockedRuntime) -> SpecifierSet:
 def select_wheels(lock: Lock, platform: TargetPlatform, python: str) -> list[LockedWheel]:
     """The wheels that ``lock`` has for ``platform`` under CPython ``python``, sorted by name.
 
-    The oldest systems that count are those of the lock.
+    The oldest systems that count are those of the lock. Projects that are packed from their folders
+    have no wheel yet: :func:`hatch_venvstacks.sibling_lock.locked_siblings`.
 
     :raises LockError: where the lock is not for the platform, or has none for a distribution.
     """
@@ -146,13 +170,15 @@ def select_wheels(lock: Lock, platform: TargetPlatform, python: str) -> list[Loc
 
 
 def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[LockedWheel]:
-    from packaging.pylock import PackageWheel
+    from packaging.pylock import PackageDirectory, PackageWheel
 
     try:
         for package, wheel in lock.pylock.select(
             environment=marker_environment(platform, python),
             tags=list(wheel_tags(platform, python)),
         ):
+            if isinstance(wheel, PackageDirectory):
+                continue
             if not isinstance(wheel, PackageWheel):
                 raise LockError(
                     f"The lock has no wheel for `{package.name}`: {lock.path}",

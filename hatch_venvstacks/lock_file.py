@@ -17,7 +17,7 @@ from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.index_inputs import inputs_table, read_inputs
-from hatch_venvstacks.lock import TOOL, Lock, LockInputs, lock_command
+from hatch_venvstacks.lock import TOOL, Lock, LockedProject, LockInputs, lock_command
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
@@ -71,7 +71,9 @@ def read_lock(path: Path) -> Lock:
 def _faults(lock: Lock) -> Iterator[str]:
     """What an edit or a merge by hand has broken, though the file is valid."""
     for package in lock.pylock.packages:
-        if package.version is None:
+        if package.directory is not None and package.name not in lock.inputs.projects:
+            yield f"it does not say what the folder of `{package.name}` held"
+        if package.version is None and package.directory is None:
             yield f"it has no version of `{package.name}`"
         if not all("sha256" in wheel.hashes for wheel in package.wheels or ()):
             yield f"it has no SHA-256 of a wheel of `{package.name}`"
@@ -131,6 +133,8 @@ def _package_table(package: Mapping[str, Any]) -> Any:
     for key, value in package.items():
         if key != "wheels":
             table[key] = value
+    if "wheels" not in package:
+        return table
     wheels = tomlkit.array()
     for wheel in package["wheels"]:
         inline = tomlkit.inline_table()
@@ -157,6 +161,11 @@ def _inputs_table(inputs: LockInputs) -> Any:
     indexes = inputs_table(inputs.indexes)
     if indexes:
         table["indexes"] = indexes
+    if inputs.projects:
+        table["projects"] = {
+            name: {"version": one.version, "requires": one.requires, "static": one.static}
+            for name, one in sorted(inputs.projects.items())
+        }
     if inputs.runtime is not None:
         runtime = {"origin": str(inputs.runtime.origin), "version": inputs.runtime.version}
         table["runtime"] = runtime
@@ -211,6 +220,7 @@ def _inputs(table: Mapping[str, Any]) -> LockInputs:
         macos_target=_target(table["macos-target"]),
         excluded=_strings(table.get("exclude-packages", [])),
         indexes=read_inputs(table.get("indexes", {})),
+        projects={name: _project(one) for name, one in table.get("projects", {}).items()},
     )
 
 
@@ -225,6 +235,11 @@ def _below(table: Mapping[str, Any], platforms: Sequence[str]) -> dict[str, dict
 def _target(text: str) -> tuple[int, int]:
     major, minor = (int(part) for part in text.split("."))
     return major, minor
+
+
+def _project(table: Mapping[str, Any]) -> LockedProject:
+    version, requires = _strings([table["version"], table["requires"]])
+    return LockedProject(version, requires, static=table["static"] is True)
 
 
 def _runtime(table: Mapping[str, Any]) -> LockedRuntime:

@@ -22,6 +22,7 @@ from hatch_venvstacks.new_lock import (
     projects_below,
     runtime_of,
 )
+from hatch_venvstacks.sibling_lock import layer_siblings, sibling_changes
 from hatch_venvstacks.spec import RuntimeOrigin
 from hatch_venvstacks.stack import Stack, build_stack
 from hatch_venvstacks.staleness import changed_wheels, python_changes, staleness
@@ -133,13 +134,18 @@ def _locks_below(stack: Stack, context: Context) -> list[tuple[LayerSpec, Lock]]
 
 def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
     spec, below = base.spec, base.below
-    projects = projects_below(base.stack, lock, context)
+    projects = projects_below(base, lock, context)
     targets = layer_targets(spec, below, lock, context.host)
     provided = {one.name: held_versions(held_below(below, one.name, projects)) for one in targets}
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
     changes += _changed_indexes(lock, base)
     changes += changed_wheels(lock).values()
-    return changes + (python_changes(lock, runtime_of(below)) if below else [])
+    runtime = runtime_of(below) if below else lock.inputs.runtime
+    if runtime is None:  # The layer was not a runtime when it was locked.
+        return changes
+    siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
+    changes += sibling_changes(lock, siblings, runtime.version)
+    return changes + (python_changes(lock, runtime) if below else [])
 
 
 def _changed_indexes(lock: Lock, base: Base) -> list[str]:

@@ -16,6 +16,7 @@ from hatch_venvstacks.indexes import resolution_indexes
 from hatch_venvstacks.lock import command_in
 from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.runtime import interpreter, lock_runtime
+from hatch_venvstacks.sibling_lock import check_pythons, held_siblings, layer_siblings
 from hatch_venvstacks.staleness import changed_wheels
 from hatch_venvstacks.targets import excluded_packages, layer_targets
 
@@ -65,25 +66,39 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     pins = _pins(previous, context.upgrade)
     excluded = excluded_packages(spec, base.below)
     indexes = resolution_indexes(spec, base.stack.below)
+    siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
 
     def resolved(projects: Sequence[HeldProject]) -> Lock:
         with context.store.workspace() as work:
             ground = Ground(runtime, targets, python, work, excluded, indexes)
-            return resolve(spec, base.below, ground, projects=projects, pins=pins, refresh=refresh)
+            return resolve(
+                spec,
+                base.below,
+                ground,
+                projects=projects,
+                siblings=siblings,
+                pins=pins,
+                refresh=refresh,
+            )
 
-    projects = projects_below(base.stack, None, context)
+    projects = projects_below(base, None, context)
     lock = resolved(projects)
     # What is required through others is known only now.
-    required = projects_below(base.stack, lock, context)
-    return lock if required == projects else resolved(required)
+    required = projects_below(base, lock, context)
+    if required != projects:
+        lock = resolved(required)
+    check_pythons(lock, siblings, _running(runtime))
+    return lock
 
 
-def projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[HeldProject]:
-    """The own projects of layers below that the top layer may require, itself or through others.
+def projects_below(base: Base, lock: Lock | None, context: Context) -> list[HeldProject]:
+    """The projects of layers below that the top layer may require, itself or through others.
 
-    A version that is computed may be costly, and a project may need a plugin that is not here: such
-    a one counts only where the layer requires it, now or in its ``lock``.
+    They are the layers' own projects, and the siblings that layers hold. A version that is computed
+    may be costly, and a project may need a plugin that is not here: such a one of the former counts
+    only where the layer requires it, now or in its ``lock``.
     """
+    stack = base.stack
     names: set[str] = {canonicalize_name(Requirement(text).name) for text in stack.top.requirements}
     if lock is not None:
         names.update(name for below in lock.inputs.below.values() for name in below)
@@ -94,12 +109,16 @@ def projects_below(stack: Stack, lock: Lock | None, context: Context) -> list[He
             if name not in names and not project.has_static_version:
                 continue
             try:
-                held = HeldProject(name, project.version, layer.name, project.core_metadata)
+                metadata = project.core_metadata
+                held = HeldProject(name, project.version, layer.name, metadata, layer.root)
             except ConfigError:
                 if name in names:
                     raise
             else:
                 projects.append(held)
+    if base.below:
+        runtime = runtime_of(base.below)
+        projects += held_siblings(base.below, runtime, stack.runtime.root, context)
     return projects
 
 
@@ -133,15 +152,19 @@ def check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
 
     :raises LockError: where it does not allow the runtime's release.
     """
-    # Of a host's CPython the lock holds the minor release; it is the one that runs the build.
-    running = ".".join(str(part) for part in sys.version_info[:3])
-    version = running if running.startswith(f"{runtime.version}.") else runtime.version
+    version = _running(runtime)
     if not SpecifierSet(spec.requires_python).contains(version):
         raise LockError(
             f"`project.requires-python` of layer `{spec.name}` is `{spec.requires_python}`, but"
             f" its runtime is CPython {version}",
             hint="Change `project.requires-python`, or `python` of the runtime layer",
         )
+
+
+def _running(runtime: LockedRuntime) -> str:
+    # Of a host's CPython the lock holds the minor release; it is the one that runs the build.
+    running = ".".join(str(part) for part in sys.version_info[:3])
+    return running if running.startswith(f"{runtime.version}.") else runtime.version
 
 
 def _runtime(

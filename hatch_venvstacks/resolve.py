@@ -22,6 +22,13 @@ from hatch_venvstacks.index_inputs import depended_on, index_inputs
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_environment
 from hatch_venvstacks.resolution import Ground, Resolution, constraints, without_wheels
+from hatch_venvstacks.sibling_lock import (
+    check_siblings,
+    folder_package,
+    held_constraints,
+    locked_projects,
+    sibling_constraints,
+)
 from hatch_venvstacks.stub import write_stub
 from hatch_venvstacks.usable import Wheels, missing_wheel, usable_package
 
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.platforms import TargetPlatform
     from hatch_venvstacks.resolution import Pins
+    from hatch_venvstacks.siblings import Sibling
     from hatch_venvstacks.spec import LayerSpec, LockedRuntime
 
 __all__ = ["Ground", "resolve"]
@@ -45,14 +53,16 @@ def resolve(
     ground: Ground,
     *,
     projects: Sequence[HeldProject] = (),
+    siblings: Sequence[Sibling] = (),
     pins: Pins | None = None,
     refresh: Sequence[str] = (),
 ) -> Lock:
     """The lock of ``spec`` above the locks ``below`` (in import order).
 
-    ``projects`` are own projects of the layers below that this layer may require: no index has
-    them. The versions ``pins`` are kept where they still fit. What uv has cached of the
-    distributions ``refresh`` is not used.
+    ``projects`` are projects that the layers below include and this layer may require: no index has
+    them; ``siblings`` are such that this layer itself includes where it requires them. The versions
+    ``pins`` are kept where they still fit. What uv has cached of the distributions ``refresh`` is
+    not used.
 
     :raises LockError: where there is no resolution, no wheel, or the layers below disagree.
     """
@@ -60,7 +70,15 @@ def resolve(
         write_stub(one, ground.stubs)
     names = [platform.name for platform in ground.platforms]
     held = {name: held_below(below, name, projects) for name in names}
-    question = _Question(spec, below, held, ground, pins or {}, tuple(refresh))
+    check_siblings(spec, siblings, projects, held, ground)
+    question = _Question(
+        *(spec, below, held, ground, pins or {}, tuple(refresh)),
+        lower=(
+            *constraints(held, ground.platforms),
+            *held_constraints(projects, held, ground),
+        ),
+        local=tuple(sibling_constraints(siblings, ground)),
+    )
     own = _by_platform(question.own(), ground) if spec.requirements else {}
     disputed = [name for name in names if any(one.shadowed for one in held[name].values())]
     found = dict(own)
@@ -69,12 +87,15 @@ def resolve(
         # that requires it was locked with the other version.
         agreed = _by_platform(question.agreed(), ground)
         found.update({name: agreed[name] for name in disputed})
-    return _lock(spec, own, found, held, ground)
+    return _lock(spec, own, found, held, ground, siblings)
 
 
 @dataclass(frozen=True)
 class _Question:
-    """What is asked of uv for one layer; ``held`` is what the layers below hold."""
+    """What is asked of uv for one layer; ``held`` is what the layers below hold.
+
+    ``lower`` are the constraints that follow from that, ``local`` those that follow from siblings.
+    """
 
     spec: LayerSpec
     below: Sequence[tuple[LayerSpec, Lock]]
@@ -82,6 +103,8 @@ class _Question:
     ground: Ground
     pins: Pins
     refresh: tuple[str, ...]
+    lower: tuple[str, ...]
+    local: tuple[str, ...]
 
     def own(self) -> list[Package]:
         """What the layer's own requirements resolve to, on all platforms."""
@@ -89,7 +112,7 @@ class _Question:
             self.spec.name,
             self.ground,
             self.spec.requirements,
-            tuple(constraints(self.held, self.ground.platforms)),
+            (*self.lower, *self.local),
             refresh=self.refresh,
         )
         try:
@@ -107,7 +130,7 @@ class _Question:
             self.spec.name,
             self.ground,
             self._stack(),
-            tuple(constraints(self.held, self.ground.platforms)),
+            (*self.lower, *self.local),
         )
         try:
             return _exported(self.spec, resolution.export("agreement", self.pins))
@@ -210,8 +233,8 @@ class _Question:
         numbers = itertools.count()
 
         def ask(requirements: Sequence[str], *, above: bool) -> Mapping[str, Any]:
-            held = tuple(constraints(self.held, self.ground.platforms)) if above else ()
-            one = Resolution(self.spec.name, self.ground, tuple(requirements), held)
+            held = self.lower if above else ()
+            one = Resolution(self.spec.name, self.ground, tuple(requirements), (*self.local, *held))
             return one.lock(f"asked-{next(numbers)}", {})
 
         below = {
@@ -252,6 +275,7 @@ def _lock(
     found: Mapping[str, Sequence[Package]],
     held: Mapping[str, Mapping[str, Held]],
     ground: Ground,
+    siblings: Sequence[Sibling],
 ) -> Lock:
     """The lock of what is ``found`` and not held below; ``own`` is what the layer itself needs."""
     runtime, platforms = ground.runtime, ground.platforms
@@ -260,7 +284,7 @@ def _lock(
         environments=[Marker(platform.marker) for platform in platforms],
         requires_python=requires_python(runtime),
         created_by=TOOL,
-        packages=_added(spec, found, held, ground),
+        packages=_added(spec, found, held, ground, siblings),
     )
     needed = {
         name: _needed(_names(own.get(name, ())), _names(found.get(name, ())), names.keys())
@@ -275,6 +299,7 @@ def _lock(
         macos_target=_oldest(platforms, "darwin") or MACOS_RELEASE,
         excluded=ground.excluded,
         indexes=index_inputs(ground.indexes, depended_on(needed, spec), spec.lock_file.parent),
+        projects=locked_projects(pylock, siblings),
     )
     return Lock(spec.lock_file, pylock, inputs)
 
@@ -284,18 +309,24 @@ def _added(
     found: Mapping[str, Sequence[Package]],
     held: Mapping[str, Mapping[str, Held]],
     ground: Ground,
+    siblings: Sequence[Sibling],
 ) -> list[Package]:
     targets: dict[tuple[str, str, str], tuple[Package, list[TargetPlatform]]] = {}
     for platform in ground.platforms:
         for package in found.get(platform.name, ()):
             if str(package.name) not in held[platform.name]:
-                key = (str(package.name), str(package.version), package.index or "")
+                key = (str(package.name), str(package.version), _place(package))
                 targets.setdefault(key, (package, []))[1].append(platform)
     wheels = Wheels(ground.platforms, ground.runtime.minor)
     return [
-        usable_package(*(package, spec, one, wheels))
-        for _, (package, one) in sorted(targets.items(), key=lambda item: item[0])
+        folder_package(package, siblings, spec, platforms, ground)
+        or usable_package(package, spec, platforms, wheels)
+        for _, (package, platforms) in sorted(targets.items(), key=lambda item: item[0])
     ]
+
+
+def _place(package: Package) -> str:
+    return package.index or (package.archive and package.archive.path) or ""
 
 
 def _needed(own: set[str], found: set[str], held: AbstractSet[str]) -> set[str]:

@@ -14,7 +14,7 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_venvstacks.errors import BuildError, ToolError, words
 from hatch_venvstacks.platforms import wheel_tags
@@ -103,13 +103,15 @@ def check_wheel(
 ) -> None:
     """Check that ``wheel`` is of that name and version, and fits ``platform`` and ``python``.
 
+    Any ``version`` will do where it is empty.
+
     :raises BuildError: where it does not.
     """
     try:
         own_name, own_version, _, tags = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise BuildError(f"The wheel of `{name}` has a name that is not valid: {error}") from error
-    if (canonicalize_name(own_name), str(own_version)) != (name, version):
+    if (own_name, str(own_version)) != (name, version or str(own_version)):
         raise BuildError(
             f"The wheel of `{name}` {version} was built as {own_name} {own_version}",
             hint="Its version depends on how it is built: give it one that does not",

@@ -1,7 +1,7 @@
 """A stand-in for a project that no index has, so that uv can resolve requirements on it.
 
 It is a wheel that holds nothing but the project's metadata. It is resolved, and never installed:
-the layer below that includes the project provides it.
+the layer below that includes the project provides it, or its wheel is built when the layer is.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.conflicts import HeldProject
+    from hatch_venvstacks.siblings import Sibling
 
 _WHEEL = (
     "Wheel-Version: 1.0\nGenerator: hatch-venvstacks\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 )
 
 
-def write_stub(project: HeldProject, folder: Path) -> None:
-    """Write the stub of ``project`` into ``folder``, which is made.
+def write_stub(project: HeldProject | Sibling, folder: Path) -> Path:
+    """Write the stub of ``project`` into ``folder``, which is made; give its path.
 
     The format is
     https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
@@ -28,7 +29,9 @@ def write_stub(project: HeldProject, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{project.name.replace('-', '_')}-{project.version}"
     record = f"{stem}.dist-info/RECORD"
-    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+    path = folder / f"{stem}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr(f"{stem}.dist-info/METADATA", project.metadata)
         wheel.writestr(f"{stem}.dist-info/WHEEL", _WHEEL)
         wheel.writestr(record, f"{record},,\n")
+    return path

@@ -47,9 +47,16 @@ def sizes(lock: Lock, platform: TargetPlatform, python: str) -> list[tuple[str, 
         for package in lock.added(platform.name)
         for wheel in package.wheels or ()
     }
-    found = [
+    found: list[tuple[str, int | None]] = [
         (f"{wheel.name} {wheel.version}", known.get(wheel.filename))
         for wheel in select_wheels(lock, platform, python)
+    ]
+    # Those that are built from their folders have no wheel yet.
+    versions = lock.versions(platform.name)
+    found += [
+        (f"{package.name} {versions[str(package.name)]}", None)
+        for package in lock.added(platform.name)
+        if package.directory is not None
     ]
     return sorted(found, key=lambda one: (-(one[1] or 0), one[0]))
 
