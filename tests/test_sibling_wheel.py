@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +15,7 @@ from monorepo import write
 from wheels import make_wheel
 
 from hatch_venvstacks.errors import BuildError, ToolError
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.segment import MEMBER_TIME
 from hatch_venvstacks.sibling_wheel import MetadataCache, WheelBuilder, check_wheel
 from hatch_venvstacks.store import Store
@@ -149,3 +151,49 @@ def test_wheels_that_fit(wheel: str, words: str) -> None:
         return
     with pytest.raises(BuildError, match=words):
         check_wheel(*arguments)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="takes a version from Git")
+def test_a_version_from_git(tmp_path: Path) -> None:
+    root = sources(tmp_path / "repo/libs/lib", 'requires = ["setuptools", "setuptools-scm"]')
+    path = root / "pyproject.toml"
+    dynamic = path.read_text("utf-8").replace('version = "1.0"', 'dynamic = ["version"]')
+    path.write_text(f'{dynamic}[tool.setuptools_scm]\nroot = "../.."\n', "utf-8")
+
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        command = ["git", *identity, *arguments]
+        subprocess.run(command, cwd=tmp_path / "repo", check=True, capture_output=True)
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "x", "--no-gpg-sign")
+    git("tag", "v1.2")
+    assert BUILDER.build(root, tmp_path / "work").name == "vl_lib-1.2-py3-none-any.whl"
+    # What is not committed has a version with a date: the one that everything here has.
+    (root / "src/vl_lib/__init__.py").write_text("X = 2\n", "utf-8")
+    assert ".d19800101-py3" in BUILDER.build(root, tmp_path / "again").name
+    everywhere = {path.name for path in root.rglob("*")}
+    assert everywhere == {"pyproject.toml", "src", "vl_lib", "__init__.py"}
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="compiles")
+def test_compiled_modules(tmp_path: Path) -> None:
+    root = sources(
+        tmp_path / "lib",
+        SETUPTOOLS,
+        {
+            "setup.py": "from setuptools import Extension, setup\n"
+            "setup(ext_modules=[Extension('vl_lib.fast', ['fast.c'])])\n",
+            "fast.c": "#include <Python.h>\nstatic struct PyModuleDef m = {PyModuleDef_HEAD_INIT,"
+            ' "fast"};\nPyMODINIT_FUNC PyInit_fast(void) { return PyModule_Create(&m); }\n',
+        },
+    )
+    wheel = BUILDER.build(root, tmp_path / "work")
+    host, minor = host_platform(), f"{sys.version_info.major}.{sys.version_info.minor}"
+    check_wheel(wheel, "vl-lib", "1.0", host, minor)
+    for name in PLATFORMS.keys() - {host.name}:
+        with pytest.raises(BuildError, match=f"does not fit {name}") as caught:
+            check_wheel(wheel, "vl-lib", "1.0", PLATFORMS[name], minor)
+        assert "is built on each platform only" in caught.value.hint
+    assert {path.name for path in root.iterdir()} == {"fast.c", "pyproject.toml", "setup.py", "src"}
