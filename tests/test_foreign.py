@@ -84,6 +84,7 @@ class Stack:
         if kind == "runtime":
             source = {"url": self.packed.as_uri(), "sha256": sha256_of(self.packed)}
             layer |= {"python": f"cpython@{MINOR}", "python-source": {self.platform: source}}
+            layer["platforms"] = [self.platform]
         else:
             layer["base-layers"] = [base]
         project: dict[str, Any] = {"name": name, "version": "1.0", "dependencies": requirements}
