@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomlkit
 from hatchling.plugin.manager import PluginManager
+from monorepo import RUNTIME, Monorepo, write
 from standalone import make_archive, sha256_of
 from test_locking import Said
 from wheels import make_wheel
@@ -29,6 +30,8 @@ from hatch_venvstacks.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from front_end import FrontEnds
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{MINOR.replace('.', '')}"
@@ -206,6 +209,43 @@ def test_record_of_each_distribution(stack: Stack) -> None:
     program = layout_of(PLATFORMS[stack.platform], MINOR).program("base")
     assert any(row.startswith(f"{up}{program},sha256=") for row in rows)
     assert hashlib.sha256(contents[program]).digest()
+
+
+def test_archives_through_the_front_end(
+    tmp_path: Path, wheel_index: Path, front_ends: FrontEnds
+) -> None:
+    """All platforms but this machine's in one call; a second build gives the same bytes."""
+    repo = Monorepo(tmp_path / "repo", wheel_index, front_ends)
+    for name in FOREIGN:
+        tag = f"{CP}-{CP}-{TAGS[name]}"
+        make_wheel(wheel_index, "vl-native", "1.0", {"vl_native.bin": name}, tag=tag)
+    sources = {}
+    for name in FOREIGN:
+        tree = WINDOWS_TREE if name.startswith("win") else POSIX_TREE
+        files = {f"python/{path}": content for path, content in tree.items()}
+        packed = make_archive(tmp_path / f"{name}.tar.gz", {**files, "python/of": name.encode()})
+        sources[name] = {"url": packed.as_uri(), "sha256": sha256_of(packed)}
+    repo.layer(RUNTIME, python=f"cpython@{MINOR}", python_source=sources, platforms=FOREIGN)
+    script = {"scripts": {"app": "app:main"}}
+    repo.layer("apps/app", dependencies=["vl-native"], base=[RUNTIME], project=script)
+    write(repo.root / "apps/app", {"app.py": "def main(): pass\n"})
+    built = []
+    for _ in range(2):
+        for folder in (RUNTIME, "apps/app"):
+            repo.build(folder, env={"HATCH_VENVLAYER_PLATFORM": "all"})
+        found = sorted(repo.root.glob("*/*/dist/venvlayer/*"))
+        built.append({path.name: path.read_bytes() for path in found})
+    assert built[0] == built[1]
+    described = [json.loads(text) for name, text in built[0].items() if name.endswith(".json")]
+    assert len(described) == 2 * len(FOREIGN)
+    assert len(built[0]) == 2 * len(described)
+    for metadata in described:
+        layer = metadata["layer"]
+        windows, above = layer["platform"].startswith("win"), layer["name"] == "app"
+        assert layer["platform"] in metadata["archive"]["file"]
+        assert layer["postinstall"] == ("postinstall.py" if windows and above else None)
+        assert layer["scripts"] == (["app"] if above else [])
+    assert {metadata["layer"]["platform"] for metadata in described} == set(FOREIGN)
 
 
 @only_windows
