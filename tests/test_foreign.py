@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from wheels import make_wheel
 from hatch_venvstacks.builder import VenvLayerBuilder
 from hatch_venvstacks.contents import layer_plans
 from hatch_venvstacks.context import Context
+from hatch_venvstacks.deploy import write_layer
 from hatch_venvstacks.errors import BuildError, RuntimeSourceError, VenvLayerError
 from hatch_venvstacks.hatch_project import HatchProject
 from hatch_venvstacks.layout import layout_of
@@ -45,12 +47,17 @@ TAGS = {
     "win_amd64": "win_amd64",
     "win_arm64": "win_arm64",
 }
+# Of CPython up to 3.12, and since.
+VENV_PROGRAMS = [
+    f"Lib/venv/scripts/nt/{name}.exe"
+    for name in ("python", "pythonw", "venvlauncher", "venvwlauncher")
+]
 PIP = "pip-1.dist-info"
 WINDOWS_TREE = {
     **dict.fromkeys(("python.exe", "pythonw.exe", f"python{MINOR.replace('.', '')}.dll"), b"MZ"),
     **dict.fromkeys(("DLLs/_ssl.pyd", "DLLs/libssl-3.dll", "libs/python3.lib"), b"MZ"),
     **dict.fromkeys(("Lib/os.py", "Lib/venv/__init__.py", "Lib/test/test_os.py"), b""),
-    "Lib/venv/scripts/nt/python.exe": b"MZ",
+    **{path: path.encode() for path in VENV_PROGRAMS},
     "include/patchlevel.h": HEADER,
     "Lib/site-packages/pip/__init__.py": b"",
     f"Lib/site-packages/{PIP}/RECORD": b"../../Scripts/pip.exe,,\n../../Scripts/odd.exe,,\n",
@@ -60,7 +67,7 @@ WINDOWS_TREE = {
 WINDOWS_RUNTIME = {
     *("python.exe", "pythonw.exe", f"python{MINOR.replace('.', '')}.dll"),
     *("DLLs/_ssl.pyd", "DLLs/libssl-3.dll", "libs/python3.lib", "Lib/os.py"),
-    *("Lib/venv/__init__.py", "Lib/venv/scripts/nt/python.exe", "include/patchlevel.h"),
+    *("Lib/venv/__init__.py", "include/patchlevel.h", *VENV_PROGRAMS),
 }
 POSIX_TREE = {
     f"bin/python{MINOR}": b"\xcf\xfa\xed\xfe",
@@ -246,6 +253,20 @@ def test_archives_through_the_front_end(
         assert layer["postinstall"] == ("postinstall.py" if windows and above else None)
         assert layer["scripts"] == (["app"] if above else [])
     assert {metadata["layer"]["platform"] for metadata in described} == set(FOREIGN)
+
+
+@only_windows
+def test_unpacked_layers_become_ready(stack: Stack, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("rt", "fw", "app"):
+        write_layer(stack.plans(name)[0], name, root)
+    for name in ("fw", "app"):
+        command = [sys.executable, "-B", str(root / name / "postinstall.py")]
+        subprocess.run(command, check=True)
+        settings = (root / name / "pyvenv.cfg").read_text("utf-8")
+        assert settings.startswith(f"home = {root / 'rt'}\n")
+        program = (root / name / "Scripts/python.exe").read_text("ascii")
+        assert program == VENV_PROGRAMS[0 if sys.version_info < (3, 13) else 2]
 
 
 @only_windows
