@@ -144,7 +144,9 @@ def test_a_source_for_one_platform(world: World) -> None:
 def test_a_layer_that_holds_it_on_one_platform_only(world: World) -> None:
     base = world.lock("base", f"vl-lib ; {ON_LINUX}", siblings=[world.lib])
     below = [(world.spec("base"), base)]
-    projects = [world.held("base")]
+    # The second is another layer's own project, the third lies in a layer that is not there.
+    own = HeldProject("vl-own", "1.0", "base", replace(world.lib, name="vl-own").metadata)
+    projects = [world.held("base"), own, world.held("elsewhere")]
     lock = world.lock("up", "vl-lib", siblings=[world.lib], below=below, projects=projects)
     assert [bool(locked_siblings(lock, name)) for name in (LINUX, MACOS, WINDOWS)] == [0, 1, 1]
     (package,) = lock.pylock.packages

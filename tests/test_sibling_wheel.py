@@ -111,6 +111,12 @@ def test_a_build_that_fails(tmp_path: Path) -> None:
     assert "no compiler here" in caught.value.detail
 
 
+def test_a_build_that_makes_nothing(tmp_path: Path) -> None:
+    root = in_a_file(tmp_path / "lib", tmp_path / "none", "return 'vl_lib-1.0-py3-none-any.whl'")
+    with pytest.raises(ToolError, match=f"The (wheel|build) of the project in `{root}` "):
+        BUILDER.build(root, tmp_path / "work")
+
+
 def test_metadata_is_built_once(tmp_path: Path, wheel_index: Path) -> None:
     wheel = make_wheel(wheel_index, "vl-lib", "1.0", requires=["a"])
     code = f"open({str(tmp_path / 'builds')!r}, 'a').write('.')"
