@@ -327,3 +327,37 @@ def test_nothing_for_posix_is_built_on_windows(tmp_path: Path) -> None:
     context = Context(there, here, Store(tmp_path), Said(), unused, unused)
     with pytest.raises(VenvLayerError, match="macosx_arm64 cannot be built on Windows"):
         layer_plans(None, None, tmp_path, context)  # type: ignore[arg-type]
+
+
+def require_a_sibling(stack: Stack, tag: str) -> None:
+    """Let the framework require a project whose build gives a wheel with ``tag``."""
+    root = stack.root / "lib"
+    wheel = make_wheel(root / "built", "vl-lib", "1.0", {"vl_lib.py": "X = 1\n"}, tag=tag)
+    root.joinpath("backend.py").write_text(
+        "import os, shutil\n"
+        "def build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+        f"    return os.path.basename(shutil.copy({str(wheel)!r}, folder))\n"
+    )
+    backend = {"requires": [], "build-backend": "backend", "backend-path": ["."]}
+    document = {"build-system": backend, "project": {"name": "vl-lib", "version": "1.0"}}
+    root.joinpath("pyproject.toml").write_text(tomlkit.dumps(document), "utf-8")
+    stack.project("fw", "framework", ["vl-lib", "vl-native"], base="../rt")
+    with (stack.root / "fw/pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[tool.uv.sources]\nvl-lib = { path = "../lib" }\n')
+
+
+def test_sibling(stack: Stack) -> None:
+    require_a_sibling(stack, "py3-none-any")
+    ensure_lock(open_project(stack.root / "rt").spec, stack.context())
+    plans, described = stack.plans("fw")
+    assert {"name": "vl-lib", "version": "1.0"} in described["distributions"]
+    site = layout_of(PLATFORMS[stack.platform], MINOR).site_packages
+    assert bytes_of(files(plans)[f"{site}/vl_lib.py"]) == b"X = 1\n"
+    assert f"{site}/vl_lib-1.0.dist-info/RECORD" in files(plans)
+
+
+def test_sibling_with_compiled_modules(stack: Stack) -> None:
+    require_a_sibling(stack, f"{CP}-{CP}-{TAGS[host_platform().name]}")
+    ensure_lock(open_project(stack.root / "rt").spec, stack.context())
+    with pytest.raises(BuildError, match=f"does not fit {stack.platform} and CPython {MINOR}"):
+        stack.plans("fw")
