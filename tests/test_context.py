@@ -4,8 +4,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.context import LOCKED, SOURCE_DATE_EPOCH, Context, environment_options
+from hatch_venvstacks.context import (
+    LOCKED,
+    SOURCE_DATE_EPOCH,
+    UPGRADE,
+    Context,
+    Upgrade,
+    environment_options,
+    named_platforms,
+)
 from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.lock import PLATFORM
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import MEMBER_TIME
 from hatch_venvstacks.store import Store
@@ -92,3 +101,56 @@ def test_other_variables_do_not_matter() -> None:
 
 def test_default_time(tmp_path: Path) -> None:
     assert context(tmp_path).mtime == MEMBER_TIME
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("all", Upgrade(everything=True)),
+        ("1", Upgrade(everything=True)),
+        ("True", Upgrade(everything=True)),
+        ("0", Upgrade()),
+        ("Some_Thing, other", Upgrade(names=frozenset({"some-thing", "other"}))),
+    ],
+)
+def test_upgrade(value: str, expected: Upgrade) -> None:
+    assert environment_options({UPGRADE: value})["upgrade"] == expected
+
+
+def test_nothing_to_upgrade() -> None:
+    for environ in ({}, {UPGRADE: ""}):
+        assert "upgrade" not in environment_options(environ)
+    assert not Upgrade()
+    assert not Upgrade(names=frozenset({"a"})).includes("b")
+    assert Upgrade(everything=True).includes("b")
+
+
+@pytest.mark.parametrize("value", ["a b", "all,!", "numpy==2"])
+def test_upgrade_with_another_value(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        environment_options({UPGRADE: value})
+    assert f"`{UPGRADE}`" in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", None),
+        (" ", None),
+        ("all", ()),
+        ("win_amd64", ("win_amd64",)),
+        ("win_amd64, linux_x86_64,win_amd64", ("linux_x86_64", "win_amd64")),
+    ],
+)
+def test_platforms(value: str | None, expected: tuple[str, ...] | None) -> None:
+    assert named_platforms({} if value is None else {PLATFORM: value}) == expected
+
+
+@pytest.mark.parametrize("value", ["linux", "all,win_amd64", "win_amd64,", "WIN_AMD64"])
+def test_platforms_that_are_none(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        named_platforms({PLATFORM: value})
+    assert f"`{PLATFORM}`" in caught.value.message
+    assert "linux_x86_64" in caught.value.hint

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.context import LOCKED, Context
+from hatch_venvstacks.context import LOCKED, Context, Upgrade
 from hatch_venvstacks.errors import LockError, RuntimeSourceError, StackError, StaleLockError
 from hatch_venvstacks.lock_file import read_lock
 from hatch_venvstacks.locking import LockedLayer, ensure_lock, update_lock
@@ -57,9 +57,10 @@ class World:
     def wheel(self, name: str, version: str = "1.0", *requires: str) -> None:
         make_wheel(self.index, name, version, requires=requires)
 
-    def lock(self, name: str) -> dict[str, str]:
+    def lock(self, name: str, **changes: Any) -> dict[str, str]:
         self.said.lines.clear()
-        path = update_lock(self.specs[self.root / name], self.context)
+        context = replace(self.context, **changes)
+        path = update_lock(self.specs[self.root / name], context)
         assert path == self.specs[self.root / name].lock_file
         return read_lock(path).versions(host_platform().name)
 
@@ -318,3 +319,86 @@ def test_stack_errors_come_first(world: World) -> None:
     world.layer("left", bases=("app",))
     with pytest.raises(StackError):
         world.lock("app")
+
+
+EVERYTHING = Upgrade(everything=True)
+
+
+def only(*names: str) -> Upgrade:
+    return Upgrade(names=frozenset(names))
+
+
+def test_nothing_is_upgraded_unasked(locked: World) -> None:
+    locked.wheel("learn", "2.0")
+    before = locked.text("left")
+    assert locked.lock("left") == {"learn": "1.0"}
+    assert locked.said.lines == ["The lock of `left` is up to date"]
+    assert locked.text("left") == before
+
+
+def test_everything_is_upgraded(locked: World) -> None:
+    locked.wheel("learn", "2.0")
+    assert locked.lock("left", upgrade=EVERYTHING) == {"learn": "2.0"}
+    assert "  updated: learn 1.0 -> 2.0" in locked.said.lines
+    assert "the layer below now holds learn 2.0, it was 1.0" in locked.stale("app")
+    # What the layers above it do not use does not concern them.
+    locked.ensure("right")
+    assert locked.lock("left", upgrade=EVERYTHING) == {"learn": "2.0"}
+    assert "stays as it is" in locked.said.lines[-1]
+
+
+def test_one_distribution_is_upgraded(locked: World) -> None:
+    locked.wheel("more")
+    locked.layer("app", "learn", "plot", "extra", "more", bases=("left", "right"))
+    assert locked.lock("app") == {"extra": "1.0", "more": "1.0"}
+    assert "  added: more 1.0" in locked.said.lines
+    for name in ("extra", "more", "learn"):
+        locked.wheel(name, "2.0")
+    assert locked.lock("app", upgrade=only("more")) == {"extra": "1.0", "more": "2.0"}
+    assert locked.lock("app", upgrade=only("learn", "nothing")) == {"extra": "1.0", "more": "2.0"}
+    assert locked.said.lines[:2] == [
+        (
+            "`learn` of HATCH_VENVLAYER_UPGRADE is not upgraded: layer `left` holds it: upgrade it"
+            " there"
+        ),
+        "`nothing` of HATCH_VENVLAYER_UPGRADE is not upgraded: this layer does not add it",
+    ]
+
+
+def test_upgrade_that_is_forbidden(locked: World) -> None:
+    with pytest.raises(LockError, match=f"to be upgraded, and {LOCKED} forbids"):
+        locked.lock("app", upgrade=EVERYTHING, locked=True)
+
+
+def test_what_a_layer_below_provides_now_is_said(locked: World) -> None:
+    locked.layer("left", "learn", "extra", bases=("rt",))
+    locked.lock("left")
+    assert "a layer below now holds extra 1.0" in locked.stale("app")
+    assert locked.lock("app") == {}
+    assert "  now provided by layer `left`: extra 1.0" in locked.said.lines
+
+
+def test_layer_below_that_changes_in_something_else(locked: World) -> None:
+    locked.wheel("unrelated")
+    locked.layer("left", "learn", "unrelated", bases=("rt",))
+    assert locked.lock("left") == {"learn": "1.0", "unrelated": "1.0"}
+    before = locked.text("app")
+    locked.ensure("app")
+    locked.lock("app")
+    assert locked.said.lines == ["The lock of `app` is up to date"]
+    assert locked.text("app") == before
+
+
+def test_exclusions_are_inherited(locked: World) -> None:
+    locked.wheel("heavy")
+    locked.wheel("user", "1.0", "heavy")
+    spec = locked.layer("left", "learn", "user", bases=("rt",))
+    locked.specs[spec.root] = replace(spec, exclude_packages=("heavy",))
+    assert locked.lock("left") == {"learn": "1.0", "user": "1.0"}
+    assert "excluded package added: heavy" in locked.stale("app")
+    locked.layer("app", "user", bases=("left",))
+    assert locked.lock("app") == {}
+    locked.layer("app", "user", "heavy", bases=("left",))
+    assert locked.lock("app") == {"heavy": "1.0"}
+    locked.specs[spec.root] = spec
+    assert "excluded package removed: heavy" in locked.stale("left")

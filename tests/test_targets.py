@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.pylock import Pylock
+from packaging.version import Version
+
+from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.lock import Lock, LockInputs
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.targets import excluded_packages, layer_targets
+
+LINUX, ARM, MAC, WINDOWS = "linux_x86_64", "linux_aarch64", "macosx_arm64", "win_amd64"
+HOST = PLATFORMS[LINUX]
+
+
+def spec(name: str = "top", **more: Any) -> LayerSpec:
+    layer = LayerSpec(Path("/p") / name, name, name, LayerKind.FRAMEWORK)
+    return replace(layer, **more)
+
+
+def lock(*platforms: str, **inputs: Any) -> Lock:
+    pylock = Pylock(lock_version=Version("1.0"), created_by="x", packages=[])
+    return Lock(Path("/p/pylock.toml"), pylock, LockInputs(platforms, (), **inputs))
+
+
+def runtime(origin: RuntimeOrigin = RuntimeOrigin.STANDALONE, **more: Any) -> LayerSpec:
+    return spec(kind=LayerKind.RUNTIME, runtime=RuntimeRequest(origin, "3.11"), **more)
+
+
+def names(found: tuple[Any, ...]) -> list[str]:
+    return [one.name for one in found]
+
+
+def test_runtime_is_first_for_this_machine() -> None:
+    assert layer_targets(runtime(), [], None, HOST) == (HOST,)
+
+
+def test_runtime_keeps_the_platforms_of_its_lock() -> None:
+    assert names(layer_targets(runtime(), [], lock(MAC, WINDOWS), HOST)) == [MAC, WINDOWS]
+
+
+def test_option_of_a_runtime_counts() -> None:
+    asked = runtime(platforms=(LINUX, MAC))
+    assert names(layer_targets(asked, [], lock(WINDOWS), HOST)) == [LINUX, MAC]
+
+
+def test_copied_interpreter_is_for_this_machine() -> None:
+    copied = runtime(RuntimeOrigin.HOST)
+    assert layer_targets(copied, [], lock(MAC), HOST) == (HOST,)
+
+
+def test_platforms_that_all_below_have() -> None:
+    below = [(spec("a"), lock(LINUX, ARM, WINDOWS)), (spec("b"), lock(ARM, MAC, WINDOWS))]
+    assert names(layer_targets(spec(), below, None, HOST)) == [ARM, WINDOWS]
+    assert names(layer_targets(spec(platforms=(WINDOWS,)), below, None, HOST)) == [WINDOWS]
+
+
+def test_platform_that_a_layer_below_lacks() -> None:
+    below = [(spec("a"), lock(LINUX)), (spec("rt"), lock(LINUX, MAC))]
+    with pytest.raises(LockError) as caught:
+        layer_targets(spec(platforms=(LINUX, MAC)), below, None, HOST)
+    assert caught.value.message == (
+        f"Layer `top` is for {MAC}, but layer `a` below is for {LINUX} only"
+    )
+
+
+def test_nothing_in_common() -> None:
+    below = [(spec("a"), lock(LINUX)), (spec("b"), lock(MAC))]
+    with pytest.raises(LockError, match="no target platform in common: `a` is for linux_x86_64"):
+        layer_targets(spec(), below, None, HOST)
+
+
+def test_oldest_systems_are_inherited() -> None:
+    below = [
+        (spec("a"), lock(LINUX, MAC, linux_target=(2, 31), macos_target=(11, 0))),
+        (spec("rt"), lock(LINUX, MAC, linux_target=(2, 17), macos_target=(11, 0))),
+    ]
+    linux, macos = layer_targets(spec(), below, None, HOST)
+    assert (linux.oldest, macos.oldest) == ((2, 31), (11, 0))
+    newer = spec(linux_target=(2, 34), macos_target=(14, 0))
+    linux, macos = layer_targets(newer, below, None, HOST)
+    assert (linux.oldest, macos.oldest) == ((2, 34), (14, 0))
+
+
+def test_defaults_of_a_runtime() -> None:
+    (found,) = layer_targets(runtime(), [], None, HOST)
+    assert found.oldest == (2, 28)
+    (found,) = layer_targets(runtime(linux_target=(2, 17)), [], None, HOST)
+    assert found.oldest == (2, 17)
+
+
+@pytest.mark.parametrize(
+    ("option", "inputs", "words"),
+    [
+        ({"linux_target": (2, 28)}, {"linux_target": (2, 31)}, "`linux-target` of layer `top` is"),
+        ({"macos_target": (12, 0)}, {"macos_target": (13, 0)}, "`macos-target` of layer `top` is"),
+    ],
+)
+def test_older_system_than_below(
+    option: dict[str, Any], inputs: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(LockError) as caught:
+        layer_targets(spec(**option), [(spec("rt"), lock(LINUX, **inputs))], None, HOST)
+    assert words in caught.value.message
+    assert "layer `rt` below needs" in caught.value.message
+
+
+def test_excluded_packages() -> None:
+    below = [(spec("a"), lock(LINUX, excluded=("x", "y"))), (spec("rt"), lock(LINUX))]
+    assert excluded_packages(spec(), below) == ("x", "y")
+    own = spec(exclude_packages=("b",), requirements=("y>=1",))
+    assert excluded_packages(own, below) == ("b", "x")
