@@ -53,7 +53,12 @@ def steered(
             found = run(with_indexes(project, indexes, platforms, extra))
         except ToolError as error:  # noqa: PERF203 (runs a handful of times)
             # What only an index of its own has cannot be found before it is steered.
-            if not _add(extra, _blamed(error, indexes, platforms, python)):
+            names = _blamed(error, indexes)
+            if names and len(platforms) > 1:
+                single = _one_by_one(project, indexes, platforms, extra, run)
+            else:
+                single = {platform.name: names for platform in platforms}
+            if not _add(extra, _serving(single, indexes, platforms, python)):
                 raise
         else:
             if not _add(extra, _occurring(found[1], indexes, platforms, python)):
@@ -126,22 +131,49 @@ def _requirement(
     return f"{name} ; {marker}" if marker else name
 
 
-def _blamed(
-    error: ToolError,
+def _blamed(error: ToolError, indexes: ResolutionIndexes) -> set[str]:
+    """The packages with an index of their own that uv's words name."""
+    return {
+        name
+        for name in indexes.sources
+        if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.detail)
+    }
+
+
+def _one_by_one(
+    project: Mapping[str, Any],
+    indexes: ResolutionIndexes,
+    platforms: Sequence[TargetPlatform],
+    extra: Extra,
+    run: Callable[[Mapping[str, Any]], tuple[T, dict[str, Any]]],
+) -> dict[str, set[str]]:
+    """What is blamed on each platform: its index may have no wheels for the others."""
+    blamed: dict[str, set[str]] = {}
+    for platform, environment in zip(platforms, project["tool"]["uv"]["environments"], strict=True):
+        uv = {**project["tool"]["uv"], "environments": [environment]}
+        if uv.get("required-environments"):
+            uv["required-environments"] = [environment]
+        alone = {**project, "tool": {**project["tool"], "uv": uv}}
+        try:
+            run(with_indexes(alone, indexes, platforms, extra))
+        except ToolError as error:
+            blamed[platform.name] = _blamed(error, indexes)
+    return blamed
+
+
+def _serving(
+    names: Mapping[str, AbstractSet[str]],
     indexes: ResolutionIndexes,
     platforms: Sequence[TargetPlatform],
     python: str,
 ) -> dict[str, set[str]]:
-    """What uv's words name, wherever an index is assigned to it."""
-    return {
-        name: {
-            platform.name
-            for platform in platforms
-            if any(_holds(marker, platform, python) for _, marker in sources)
-        }
-        for name, sources in indexes.sources.items()
-        if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.detail)
-    }
+    """The ``names`` of each platform that an index is assigned to there."""
+    found: dict[str, set[str]] = {}
+    for platform in platforms:
+        for name in names.get(platform.name, ()):
+            if registry_of(name, indexes, platform, python):
+                found.setdefault(name, set()).add(platform.name)
+    return found
 
 
 def _occurring(

@@ -175,7 +175,23 @@ def test_needed_on_one_platform(folders: Mapping[str, Path], runs: Runs) -> None
     given = project(f"vl-accel ; {LINUX}", "vl-other")
     assert resolved(runs, given, known)["vl-torch"] == {"2.0+cpu"}
     assert runs.projects[-1]["project"]["optional-dependencies"] == {
-        "steered": ["vl-torch ; sys_platform != 'darwin'"]
+        "steered": [f"vl-torch ; {LINUX}"]
+    }
+
+
+def test_found_in_its_index_only_on_one_platform(
+    folders: Mapping[str, Path], runs: Runs, wheel_index: Path
+) -> None:
+    tag = f"cp{PYTHON.replace('.', '')}-none-manylinux_2_28_x86_64"
+    make_wheel(folders["cpu"], "vl-native", "1.0", tag=tag)
+    make_wheel(folders["main"], "vl-wants-it", "1.0", requires=["vl-native"])
+    known = indexes(folders, vl_native=[("cpu", "")], vl_only=[("cpu", LINUX)])
+    given = project(f"vl-wants-it ; {LINUX}", "vl-sympy", f"vl-lone ; {LINUX}")
+    found = resolved(runs, given, known)
+    assert found["vl-native"] == {"1.0"}
+    assert found["vl-only"] == {"2.0"}
+    assert runs.projects[-1]["project"]["optional-dependencies"] == {
+        "steered": [f"vl-native ; {LINUX}", f"vl-only ; {LINUX}"]
     }
 
 
