@@ -45,7 +45,8 @@ class ResolutionIndexes:
 
     ``indexes`` are in the order in which uv looks into them, ``sources`` maps normalized names to
     indexes and markers, ``exclude_newer``, ``find_links`` and ``options`` are as in
-    :class:`~hatch_venvstacks.spec.UvSettings`.
+    :class:`~hatch_venvstacks.spec.UvSettings`. ``held`` is as ``sources``, for what layers below
+    hold and nobody has assigned: where their locks have it from.
     """
 
     indexes: tuple[Index, ...] = ()
@@ -53,6 +54,12 @@ class ResolutionIndexes:
     exclude_newer: str = ""
     find_links: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    @property
+    def steered(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """All packages of which it is known which index serves them."""
+        return {**self.held, **self.sources}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.conflicts import HeldProject
 from hatch_venvstacks.errors import ConfigError, LockError
+from hatch_venvstacks.held_indexes import with_held
 from hatch_venvstacks.indexes import resolution_indexes
 from hatch_venvstacks.lock import command_in
 from hatch_venvstacks.resolve import Ground, resolve
@@ -65,7 +66,7 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     refresh = list(changed_wheels(previous)) if previous else []
     pins = _pins(previous, context.upgrade)
     excluded = excluded_packages(spec, base.below)
-    indexes = resolution_indexes(spec, base.stack.below)
+    indexes = with_held(resolution_indexes(spec, base.stack.below), [one for _, one in base.below])
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
 
     def resolved(projects: Sequence[HeldProject]) -> Lock:

@@ -70,7 +70,7 @@ def registry_of(
 ) -> str:
     """The address of the index that ``package`` is steered to on ``platform``; empty if none."""
     urls = {index.name: index.url for index in indexes.indexes}
-    for index, marker in indexes.sources.get(package, ()):
+    for index, marker in indexes.steered.get(package, ()):
         if _holds(marker, platform, python):
             return urls[index]
     return ""
@@ -117,7 +117,7 @@ def _uv_table(indexes: ResolutionIndexes) -> dict[str, Any]:
                 {"index": index, **({"marker": marker} if marker else {})}
                 for index, marker in sources
             ]
-            for package, sources in indexes.sources.items()
+            for package, sources in indexes.steered.items()
         },
         "find-links": list(indexes.find_links),
         "exclude-newer": indexes.exclude_newer,
@@ -135,7 +135,7 @@ def _blamed(error: ToolError, indexes: ResolutionIndexes) -> set[str]:
     """The packages with an index of their own that uv's words name."""
     return {
         name
-        for name in indexes.sources
+        for name in indexes.steered
         if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.detail)
     }
 

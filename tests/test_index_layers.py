@@ -154,6 +154,27 @@ def test_priority(monorepo: Monorepo) -> None:
     edit(root, lambda document: layer_table(document).update({"priority-indexes": ["nightly"]}))
     done = monorepo.build("apps/app", check=False)
     assert "index added: `nightly` (../../indexes/cu)" in done.stderr
+    monorepo.build("apps/app", "lock")
+    assert locked(root) == {"vl-torch": "2.0+cu126"}
+
+
+def test_above_a_layer_with_priorities(monorepo: Monorepo) -> None:
+    monorepo.layer(
+        "frameworks/fw",
+        dependencies=["vl-torch"],
+        base=[RUNTIME],
+        tool={"uv": {"index": [CU]}},
+        priority_indexes=["torch-cu"],
+    )
+    make_wheel(monorepo.root / "indexes/cu", "vl-accel", "2.0")
+    lock_all(monorepo, RUNTIME, "frameworks/fw")
+    for name, dependencies in (("one", ["vl-accel"]), ("two", ["vl-accel", "vl-torch>1"])):
+        base = ["frameworks/fw"]
+        root = monorepo.layer(f"apps/{name}", dependencies=dependencies, base=base)
+        monorepo.build(f"apps/{name}", "lock")
+        # The index that came first below is explicit here.
+        assert locked(root) == {"vl-accel": "1.0"}
+        monorepo.build(f"apps/{name}")
 
 
 def test_a_layer_below_may_change_what_does_not_matter(monorepo: Monorepo) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.pylock import Pylock
 
 from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.held_indexes import with_held
 from hatch_venvstacks.index_inputs import (
     IndexInputs,
     index_changes,
@@ -17,6 +19,7 @@ from hatch_venvstacks.index_inputs import (
     read_inputs,
 )
 from hatch_venvstacks.indexes import ResolutionIndexes, resolution_indexes
+from hatch_venvstacks.lock import Lock, LockInputs
 from hatch_venvstacks.spec import Index, LayerKind, LayerSpec, PackageSource, UvSettings
 from hatch_venvstacks.stack import build_stack
 
@@ -397,3 +400,39 @@ class TestInputs:
         assert index_changes(before, IndexInputs()) == [
             "`torch` is no longer taken from index `corp`"
         ]
+
+
+def test_held_below(tmp_path: Path) -> None:
+    remote = Index("remote", "https://a.example/simple/")
+    local = Index("local", (tmp_path / "wheels").as_uri(), flat=True)
+
+    def lock(packages: list[dict[str, Any]]) -> Lock:
+        document = {"lock-version": "1.0", "created-by": "x", "packages": packages}
+        inputs = LockInputs(("linux_x86_64",), ())
+        return Lock(tmp_path / "fw/pylock.venvlayer.toml", Pylock.from_dict(document), inputs)
+
+    def package(name: str, place: str, **more: str) -> dict[str, Any]:
+        hashes = {"sha256": "0" * 64}
+        file = f"{name}-1-py3-none-any.whl"
+        key = "path" if place.startswith(".") else "url"
+        wheels = [{"name": file, key: f"{place}/{file}", "hashes": hashes}]
+        return {"name": name, "version": "1", "wheels": wheels, **more}
+
+    upper = lock(
+        [
+            package("a", "https://files", index="https://a.example/simple"),
+            package("b", "../wheels", marker=LINUX),
+            package("c", "../other"),
+        ]
+    )
+    lower = lock([package("a", "../wheels"), package("d", "https://x", index="https://pypi.org")])
+    known = ResolutionIndexes(
+        (Index("", "https://pypi.org"), remote, local), sources={"b": (("remote", ""),)}
+    )
+    found = with_held(known, [upper, lower])
+    assert found == replace(
+        known, held={"a": (("remote", ""),), "b": (("local", 'sys_platform == "linux"'),)}
+    )
+    assert found.steered == {"a": (("remote", ""),), "b": (("remote", ""),)}
+    # They are no part of what is recorded.
+    assert index_inputs(found, {"a", "b"}, tmp_path).sources == {"b": ("remote",)}
