@@ -47,18 +47,44 @@ def steered(
 
     :raises ToolError: of the last call of ``run``.
     """
-    extra: dict[str, set[str]] = {}
+    # All at first: uv would rather take another version of what requires a package than say that
+    # it has not found the package.
+    everything = {platform.name: set(indexes.sources) for platform in platforms}
+    extra = _serving(everything, indexes, platforms, python)
+    if extra:
+        try:
+            found = run(with_indexes(project, indexes, platforms, extra))
+        except ToolError:
+            # What is not needed may be in the way, on one platform or on all.
+            tried = _each_alone(project, indexes, platforms, extra, run)
+            fine = {name: one for name, one in tried.items() if not isinstance(one, ToolError)}
+            extra = _serving(_names_in(fine, indexes), indexes, platforms, python)
+        else:
+            occurring = _occurring(found[1], indexes, platforms, python)
+            if occurring == extra:
+                return found
+            extra = occurring
+    return _as_needed(project, indexes, platforms, python, run, extra)
+
+
+def _as_needed(
+    project: Mapping[str, Any],
+    indexes: ResolutionIndexes,
+    platforms: Sequence[TargetPlatform],
+    python: str,
+    run: Callable[[Mapping[str, Any]], tuple[T, dict[str, Any]]],
+    extra: dict[str, set[str]],
+) -> tuple[T, dict[str, Any]]:
+    """As :func:`steered`, with ``extra`` at first, and what turns out to be missing from it."""
     while True:
         try:
             found = run(with_indexes(project, indexes, platforms, extra))
         except ToolError as error:  # noqa: PERF203 (runs a handful of times)
             # What only an index of its own has cannot be found before it is steered.
-            names = _blamed(error, indexes)
-            if names and len(platforms) > 1:
-                single = _one_by_one(project, indexes, platforms, extra, run)
-            else:
-                single = {platform.name: names for platform in platforms}
-            if not _add(extra, _serving(single, indexes, platforms, python)):
+            if not _blamed(error, indexes):
+                raise
+            alone = _each_alone(project, indexes, platforms, extra, run)
+            if not _add(extra, _serving(_names_in(alone, indexes), indexes, platforms, python)):
                 raise
         else:
             if not _add(extra, _occurring(found[1], indexes, platforms, python)):
@@ -140,25 +166,38 @@ def _blamed(error: ToolError, indexes: ResolutionIndexes) -> set[str]:
     }
 
 
-def _one_by_one(
+def _each_alone(
     project: Mapping[str, Any],
     indexes: ResolutionIndexes,
     platforms: Sequence[TargetPlatform],
     extra: Extra,
     run: Callable[[Mapping[str, Any]], tuple[T, dict[str, Any]]],
-) -> dict[str, set[str]]:
-    """What is blamed on each platform: its index may have no wheels for the others."""
-    blamed: dict[str, set[str]] = {}
-    for platform, environment in zip(platforms, project["tool"]["uv"]["environments"], strict=True):
+) -> dict[str, dict[str, Any] | ToolError]:
+    """What ``run`` exports, or raises, for each platform: an index may lack wheels for others."""
+    found: dict[str, dict[str, Any] | ToolError] = {}
+    environments = project["tool"]["uv"]["environments"]
+    for platform, environment in zip(platforms, environments, strict=True):
         uv = {**project["tool"]["uv"], "environments": [environment]}
         if uv.get("required-environments"):
             uv["required-environments"] = [environment]
         alone = {**project, "tool": {**project["tool"], "uv": uv}}
         try:
-            run(with_indexes(alone, indexes, platforms, extra))
+            _, found[platform.name] = run(with_indexes(alone, indexes, platforms, extra))
         except ToolError as error:
-            blamed[platform.name] = _blamed(error, indexes)
-    return blamed
+            found[platform.name] = error
+    return found
+
+
+def _names_in(
+    alone: Mapping[str, Mapping[str, Any] | ToolError], indexes: ResolutionIndexes
+) -> dict[str, set[str]]:
+    """For each platform, what occurs there, or what is to blame that there is no resolution."""
+    return {
+        name: _blamed(found, indexes)
+        if isinstance(found, ToolError)
+        else {each["name"] for each in found["packages"] if each["name"] in indexes.sources}
+        for name, found in alone.items()
+    }
 
 
 def _serving(
@@ -182,16 +221,16 @@ def _occurring(
     platforms: Sequence[TargetPlatform],
     python: str,
 ) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for package in export["packages"]:
-        name = package["name"]
-        if name in indexes.sources:
-            found.setdefault(name, set()).update(
-                platform.name
-                for platform in platforms
-                if _holds(package.get("marker", ""), platform, python)
-            )
-    return found
+    names = {
+        platform.name: {
+            package["name"]
+            for package in export["packages"]
+            if package["name"] in indexes.sources
+            and _holds(package.get("marker", ""), platform, python)
+        }
+        for platform in platforms
+    }
+    return _serving(names, indexes, platforms, python)
 
 
 def _add(extra: dict[str, set[str]], more: Extra) -> bool:

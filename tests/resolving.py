@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pytest
 from wheels import make_wheel
 
 from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.indexes import ResolutionIndexes
 from hatch_venvstacks.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
@@ -36,6 +37,7 @@ class World:
     linux: tuple[int, int] = (2, 28)
     macos: tuple[int, int] = (13, 0)
     excluded: tuple[str, ...] = ()
+    indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     runs: int = 0
 
     def wheel(self, name: str, version: str, *requires: str, **more: Any) -> Path:
@@ -65,6 +67,7 @@ class World:
             Path(sys.executable),
             self.root / f"work {self.runs}",
             self.excluded,
+            self.indexes,
         )
         spec = replace(
             self.spec(name, *requirements, bases=bool(below)), exclude_packages=self.excluded

@@ -195,6 +195,21 @@ def test_a_layer_below_may_change_what_does_not_matter(monorepo: Monorepo) -> No
     assert (app / "pylock.venvlayer.toml").read_text("utf-8") == before
 
 
+def test_a_wheel_that_is_built_anew(monorepo: Monorepo) -> None:
+    root = torch(monorepo, "cpu", CPU)
+    lock_all(monorepo, RUNTIME, "frameworks/cpu")
+    monorepo.build("frameworks/cpu")
+    before = (root / "pylock.venvlayer.toml").read_text("utf-8")
+    files = {"vl_torch.py": "FLAVOUR = 'another'\n"}
+    make_wheel(monorepo.root / "indexes/cpu", "vl-torch", "2.0+cpu", files)
+    done = monorepo.build("frameworks/cpu", check=False)
+    assert done.returncode == 1
+    assert "the local wheel has changed: ../../indexes/cpu/vl_torch-2.0+cpu" in done.stderr
+    monorepo.build("frameworks/cpu", "lock")
+    assert (root / "pylock.venvlayer.toml").read_text("utf-8") != before
+    monorepo.build("frameworks/cpu")
+
+
 def test_exclude_newer(monorepo: Monorepo) -> None:
     root = monorepo.layer("apps/app", dependencies=["vl-torch"], base=[RUNTIME])
     lock_all(monorepo, RUNTIME, "apps/app")
