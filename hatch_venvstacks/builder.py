@@ -81,6 +81,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             self._check_versions(versions)
             self._check_folder(directory)
             asked = self._asked_platforms(versions)
+            self._check_upgrade(versions)
         if asked is None:
             yield from super().build(directory=directory, versions=versions, **options)
             return
@@ -159,6 +160,13 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
                 hint=f"Set {PLATFORM} to one, or unset it for that of this machine",
             )
         return asked
+
+    def _check_upgrade(self, versions: list[str]) -> None:
+        from hatch_venvstacks.context import UPGRADE
+        from hatch_venvstacks.lock import LOCK_COMMAND
+
+        if self._shared.upgrade and "lock" not in versions:
+            self.app.display_warning(f"{UPGRADE} counts only where a lock is made: {LOCK_COMMAND}")
 
     def _platforms(self, asked: tuple[str, ...]) -> list[TargetPlatform]:
         """The platforms to build for: those that were ``asked`` for, or all that are locked."""

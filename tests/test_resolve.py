@@ -424,6 +424,29 @@ def address(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
+def test_yanked_release_is_passed_over(
+    world: World, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = make_wheel(world.root / "pages/dep", "dep", "2.0")
+    link = '<a href="{0}" {1}>{0}</a>'
+    (world.root / "pages/dep/index.html").write_text(
+        link.format("dep-1.0-py3-none-any.whl", "") + link.format(newer.name, 'data-yanked="bad"')
+    )
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://someone:s3cret@{address}/")
+    assert world.lock("dep").versions(HERE.name) == {"dep": "1.0"}
+    # Who names it has it (PEP 592).
+    assert world.lock("dep==2.0").versions(HERE.name) == {"dep": "2.0"}
+
+
+def test_prereleases_are_for_those_who_ask(world: World) -> None:
+    for version in ("1.0", "2.0rc1"):
+        world.wheel("sub", version)
+    world.wheel("new", "1.0b2")
+    lock = world.lock("sub", "new")
+    assert lock.versions(HERE.name) == {"sub": "1.0", "new": "1.0b2"}
+    assert world.lock("sub>=2.0rc0").versions(HERE.name) == {"sub": "2.0rc1"}
+
+
 def test_credentials_reach_no_lock(
     world: World, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
