@@ -33,10 +33,13 @@ _WORDS = 12
 class Ask(Protocol):
     """Resolves ``requirements``, with or without what the layers below hold.
 
-    Gives uv's lock as a mapping; raises :class:`ToolError` where there is no resolution.
+    It gives uv's lock as a mapping, for all platforms or, if only ``anywhere`` matters, for one;
+    and raises :class:`ToolError` where there is no resolution.
     """
 
-    def __call__(self, requirements: Sequence[str], *, above: bool) -> Mapping[str, Any]: ...
+    def __call__(
+        self, requirements: Sequence[str], *, above: bool, anywhere: bool = False
+    ) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Conflict:
         culprits = list(self._culprits(ask))
         for requirements, error in culprits or [(self.spec.requirements, self.error)]:
             try:
-                packages = ask(requirements, above=False)["package"]
+                packages = ask(requirements, above=False, anywhere=True)["package"]
             except ToolError:
                 continue
             for one in self._everything():

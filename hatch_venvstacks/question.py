@@ -171,10 +171,18 @@ class Question:
     def _explained(self, error: ToolError) -> LockError:
         numbers = itertools.count()
 
-        def ask(requirements: Sequence[str], *, above: bool) -> Mapping[str, Any]:
+        def ask(
+            requirements: Sequence[str], *, above: bool, anywhere: bool = False
+        ) -> Mapping[str, Any]:
             held = self.lower if above else ()
             one = Resolution(self.spec.name, self.ground, tuple(requirements), (*self.local, *held))
-            return one.lock(f"asked-{next(numbers)}", {})
+            try:
+                return one.lock(f"asked-{next(numbers)}", {})
+            except ToolError:
+                if not anywhere:
+                    raise
+            alone = replace(self.ground, platforms=self.ground.platforms[:1])
+            return replace(one, ground=alone).lock(f"asked-{next(numbers)}", {})
 
         below = {
             text: layer.name for layer, lock in self.below for text in lock.inputs.requirements

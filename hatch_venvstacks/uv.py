@@ -130,7 +130,10 @@ def _location(text: str, variable: str) -> str:
 
 
 def _words(stderr: str) -> str:
-    chatter = ("Using CPython ", "Using Python ", "warning: The `--pylock`", "Ignoring existing ")
+    chatter = (
+        *("Using CPython ", "Using Python ", "Ignoring existing "),
+        *("warning: The `--pylock`", "warning: Resolving despite existing lockfile"),
+    )
     # The platform is named by us.
     text = re.sub(r" for split \(markers: [^\n]*\)$", "", stderr, flags=re.MULTILINE)
     lines = (line.rstrip() for line in text.splitlines())

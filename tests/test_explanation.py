@@ -66,7 +66,10 @@ class World:
     def __init__(self, free: Mapping[tuple[str, ...], Any], above: Sequence[str] = ()) -> None:
         self.free, self.above = free, above
 
-    def __call__(self, requirements: Sequence[str], *, above: bool) -> Mapping[str, Any]:
+    def __call__(
+        self, requirements: Sequence[str], *, above: bool, anywhere: bool = False
+    ) -> Mapping[str, Any]:
+        assert not (above and anywhere)
         if above and all(text in self.above for text in requirements):
             return {}
         if above or tuple(requirements) not in self.free:
