@@ -41,13 +41,15 @@ class Chosen:
 class Joint:
     """Joint resolutions for CPython ``python``, in subfolders of ``folder``.
 
-    ``index`` is a folder of wheels, ``interpreter`` a CPython of that minor release.
+    ``index`` is a folder of wheels, or ``None`` for what uv takes by itself, ``interpreter`` a
+    CPython of that minor release; ``tables`` is TOML that the project ends with.
     """
 
     folder: Path
-    index: Path
+    index: Path | None
     interpreter: Path
     python: str
+    tables: str = ""
 
     def resolve(
         self,
@@ -81,11 +83,14 @@ class Joint:
         return {platform: select(lock, platform, self.python) for platform in platforms}
 
     def _uv(self, command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        python = ("--offline", "--no-index", "--find-links", str(self.index))
+        alone = ("--offline", "--no-index", "--find-links", str(self.index)) if self.index else ()
         line = [find_uv_bin(), command, "--python", str(self.interpreter), *arguments]
-        passed = ("PATH", "HOME", "SYSTEMROOT", "TMPDIR", "UV_CACHE_DIR")
+        passed = (
+            *("PATH", "HOME", "SYSTEMROOT", "TMPDIR", "UV_CACHE_DIR", "UV_DEFAULT_INDEX"),
+            *("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_SYSTEM_CERTS", "HTTPS_PROXY", "HTTP_PROXY"),
+        )
         return subprocess.run(
-            [*line, *(python if command == "lock" else ())],
+            [*line, *(alone if command == "lock" else ())],
             cwd=cwd,
             env={name: os.environ[name] for name in passed if name in os.environ},
             capture_output=True,
@@ -112,6 +117,7 @@ environments = {markers!r}
 required-environments = {markers!r}
 constraint-dependencies = {list(constraints)!r}
 [tool.uv.workspace]
+{self.tables}
 """
 
     def _preferences(self, preferred: Mapping[str, Mapping[str, str]]) -> str:
