@@ -40,7 +40,7 @@ def open_terminal(root: Path, front_ends: FrontEnds, programs: Path) -> Terminal
         "LC_ALL": "C.UTF-8",
         "PATH": f"{programs}{os.pathsep}{front_ends.environment['PATH']}",
     }
-    return Terminal(root, root, environment, python.minor)
+    return Terminal(root, root, environment, python.version, python.minor)
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Terminal:
     root: Path
     folder: Path
     environment: dict[str, str]
+    version: str
     minor: str
 
     def follow(self, page: Page) -> None:
@@ -60,7 +61,7 @@ class Terminal:
             if snippet.title and snippet.language != "json":
                 path = self.root / snippet.title
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(snippet.text, "utf-8")
+                path.write_text(self._here(snippet.text), "utf-8")
             elif snippet.language == "console":
                 self._console(snippet)
             elif snippet.language == "python":
@@ -77,7 +78,8 @@ class Terminal:
             assert re.fullmatch(pattern, said), f"{snippet}\n$ {command}\n{said}\n!=\n{expected}"
 
     def _here(self, text: str) -> str:
-        return text.replace("3.11", self.minor).replace("linux_x86_64", host_platform().name)
+        text = text.replace("3.11.7", self.version).replace("3.11", self.minor)
+        return text.replace("linux_x86_64", host_platform().name)
 
     def _run(self, command: str) -> tuple[int, str]:
         state = self.root.with_name(f"{self.root.name}.state")
@@ -107,5 +109,7 @@ def pattern_of(expected: str) -> str:
     for line in expected.splitlines():
         parts = (re.escape(part) for part in line.split("..."))
         text = re.sub(r"\d+(?:\\\.\d+)+", lambda _: VERSION_PATTERN, ".*".join(parts))
+        # Between columns, whose width depends on versions.
+        text = re.sub(r"(?<=[^\\ ])(?:\\ ){2,}", " {2,}", text)
         lines.append("(?:.*\n)*?" if line == "..." else f"{text}\n")
     return "".join(lines)

@@ -182,7 +182,31 @@ def in_hatch_toml(repo: Monorepo) -> None:
 CASES = [
     Case("kind", app(kind="frame"), ("`frame`", "runtime", "framework", "application")),
     Case("unknown option", app(bse_layers=[]), ("bse-layers", "did you mean `base-layers`")),
-    Case("not built yet", app(platforms=["linux_x86_64"]), ("platforms",)),
+    Case("platform", app(platforms=["linux_x86"]), ("`linux_x86`", "did you mean `linux_x86_64`")),
+    Case(
+        "platform that is not below",
+        app(platforms=["win_amd64"]),
+        ("Layer `app` is for win_amd64", "layer `rt` below is for", "`platforms`"),
+    ),
+    Case(
+        "platform to build for",
+        app(),
+        ("HATCH_VENVLAYER_PLATFORM", "`win_x86`", "`all`"),
+        env={"HATCH_VENVLAYER_PLATFORM": "win_x86"},
+    ),
+    Case(
+        "not locked for that platform",
+        app(),
+        ("not for win_amd64", "`platforms`"),
+        env={"HATCH_VENVLAYER_PLATFORM": "win_amd64"},
+    ),
+    Case(
+        "packages to upgrade",
+        app(),
+        ("HATCH_VENVLAYER_UPGRADE", "`vl-low, a b`"),
+        version="lock",
+        env={"HATCH_VENVLAYER_UPGRADE": "vl-low, a b"},
+    ),
     Case("another kind's", app(python="cpython@3.11"), ("python", "application")),
     Case(
         "many at once",
@@ -233,7 +257,10 @@ CASES = [
     Case(
         "conflict through others",
         app(dependencies=["vl-needs-needs"]),
-        ("`vl-needs-needs` -> `vl-needs-low2` -> `vl-low`", "vl-low than 1.0", "layer `rt`"),
+        (
+            "`vl-needs-needs` -> vl-needs-needs 1.0 -> vl-needs-low2 1.0 needs another vl-low",
+            "than 1.0, which layer `rt` holds",
+        ),
     ),
     Case("unknown package", app(dependencies=["no-such-thing-zz"]), ("no-such-thing-zz",)),
     Case("no wheel here", app(dependencies=["vl-elsewhere"]), ("vl-elsewhere",)),

@@ -11,8 +11,8 @@ A page is followed from top to bottom, as a reader would, in a folder of its own
   ``json`` must fit one of the schemas. ``python`` is compiled, and run where it has no title.
   ``text`` is for pictures of folders and the like, and no other language may stand there.
 
-Pages are written for CPython 3.11 on ``linux_x86_64``: both are replaced by those at hand. Numbers
-with a dot (versions) stand for any such number. What Hatch says of its environments is passed over.
+Pages are written for CPython 3.11 (3.11.7) on ``linux_x86_64``: these are replaced by those at
+hand. Numbers with a dot (versions) stand for any such number. What Hatch says of its environments is passed over.
 
 HTML comments say what else matters; those of a snippet stand in the line before it:
 
@@ -39,7 +39,7 @@ from hatchling.plugin.manager import PluginManager
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
-from hatch_venvstacks import context, runtime, store, uv
+from hatch_venvstacks import context, lock, runtime, store, uv
 from hatch_venvstacks.config import parse_layer
 from hatch_venvstacks.lock_file import dump_lock, read_lock
 from hatch_venvstacks.platforms import PLATFORMS, host_platform
@@ -61,6 +61,7 @@ TUTORIAL = "docs/tutorial/first-stack.md"
 FRESH_MACHINE = ["pip install hatch && hatch run demo", "hatch test"]
 SKIPPED = {
     TUTORIAL: 2,
+    "docs/how-to/build-for-other-platforms.md": 1,
     "docs/how-to/private-index.md": 2,
     "docs/how-to/runtime-source.md": 2,
 }
@@ -127,6 +128,9 @@ def test_page(
         ("a\n...\nc\n", "a\nb\nb\nc\n", True),
         ("a\n...\n", "a\n", True),
         ("a\n...\nc\n", "a\nb\n", False),
+        ("  attrs 26.1.0    67.5 kB\n", "  attrs 26.10.0   7.5 kB\n", True),
+        ("  attrs 26.1.0    67.5 kB\n", "attrs 26.1.0    67.5 kB\n", False),
+        ("  attrs 26.1.0    67.5 kB\n", "  attrs 26.1.0 67.5 kB\n", False),
         ("a\n", "a\nb\n", False),
         ("", "a\n", False),
     ],
@@ -307,6 +311,8 @@ def test_environment_variables() -> None:
     assert ours == {
         store.CACHE_VARIABLE,
         context.LOCKED,
+        context.UPGRADE,
+        lock.PLATFORM,
         context.SOURCE_DATE_EPOCH,
         runtime._MIRROR,
     }
