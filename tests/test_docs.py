@@ -12,7 +12,8 @@ A page is followed from top to bottom, as a reader would, in a folder of its own
   ``text`` is for pictures of folders and the like, and no other language may stand there.
 
 Pages are written for CPython 3.11 (3.11.7) on ``linux_x86_64``: these are replaced by those at
-hand. Numbers with a dot (versions) stand for any such number. What Hatch says of its environments is passed over.
+hand. Numbers with a dot (versions) stand for any such number. What Hatch says of its environments
+is passed over.
 
 HTML comments say what else matters; those of a snippet stand in the line before it:
 
