@@ -24,6 +24,7 @@ from hatchling.plugin.manager import PluginManager
 from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.builder_config import VenvLayerConfig
 from hatch_venvstacks.errors import BuildError, VenvLayerError, words
+from hatch_venvstacks.masking import without_users
 from hatch_venvstacks.project import check_metadata, layer_table
 
 if TYPE_CHECKING:
@@ -313,8 +314,9 @@ class _Lines:
         cause = error.__cause__
         if cause is not None and not isinstance(cause, VenvLayerError):
             # For `-v`: where in a plugin or a hook it happened.
-            self._app.display_debug("".join(traceback.format_exception(cause)).rstrip())
-        self._app.display_error(str(error))
+            shown = "".join(traceback.format_exception(cause)).rstrip()
+            self._app.display_debug(without_users(shown))
+        self._app.display_error(without_users(str(error)))
         self._app.abort()
         raise SystemExit(1)
 
@@ -326,10 +328,10 @@ class _AppReporter:
         self._app = app
 
     def info(self, message: str) -> None:
-        self._app.display_info(message)
+        self._app.display_info(without_users(message))
 
     def warning(self, message: str) -> None:
-        self._app.display_warning(message)
+        self._app.display_warning(without_users(message))
 
     def debug(self, message: str) -> None:
-        self._app.display_debug(message)
+        self._app.display_debug(without_users(message))

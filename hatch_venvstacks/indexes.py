@@ -274,9 +274,13 @@ def _check_names(
 def _prioritized(spec: LayerSpec, indexes: Sequence[Index]) -> Iterator[Index]:
     by_name = {index.name: index for index in indexes if index.name}
     for name in spec.priority_indexes:
-        # uv looks into the default one last.
         yield replace(by_name[name], explicit=False, default=False)
-    yield from (index for index in indexes if index.name not in spec.priority_indexes)
+    for index in indexes:
+        if index.name not in spec.priority_indexes:
+            yield index
+        elif index.default:
+            # uv looks into the default one last, and without one into PyPI.
+            yield replace(index, name="", explicit=False)
 
 
 def _sources(

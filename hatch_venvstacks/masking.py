@@ -1,4 +1,4 @@
-"""Messages of uv without the secrets of the addresses that the environment names.
+"""Messages without secrets: those of addresses in them, and those that the environment names.
 
 uv masks passwords of addresses that it understands. Queries it shows, and of a setting that is not
 valid it repeats the whole value.
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 MASK = "****"
 _PASSWORD = re.compile(r"UV_INDEX_\w+_PASSWORD", re.IGNORECASE)
+_ADDRESSES = frozenset(("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_URL"))
 _USER = re.compile(r"//(?P<name>[^\s:@/]*)(?::(?P<password>\S*))?@")
+_ADDRESS_USER = re.compile(r"(://)[^\s'\"`<>]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#`'\")]*")
 
 
@@ -27,10 +29,19 @@ def masked(text: str, environ: Mapping[str, str]) -> str:
     return _QUERY.sub(rf"\1?{MASK}", text)
 
 
+def without_users(text: str) -> str:
+    """``text`` without what stands before the host in addresses, whoever has written them."""
+    return _ADDRESS_USER.sub(rf"\1{MASK}@", text)
+
+
 def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
     for name, value in environ.items():
         if _PASSWORD.fullmatch(name) and value:
             yield value
+        # Where spaces are in it that should be encoded, the parts end up in several words.
+        if name.upper() in _ADDRESSES and "://" in value:
+            user = value.partition("://")[2].rpartition("@")[0]
+            yield from (part for part in re.split(r"[\s:/@]+", user) if len(part) > 3)
         # A variable may hold several addresses.
         for part in value.split():
             found = _USER.search(part)

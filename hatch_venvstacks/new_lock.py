@@ -71,7 +71,7 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
 
     def resolved(projects: Sequence[HeldProject]) -> Lock:
         with context.store.workspace() as work:
-            ground = Ground(runtime, targets, python, work, excluded, indexes)
+            ground = Ground(runtime, targets, python, work, excluded, indexes, _running(runtime))
             return resolve(
                 spec,
                 base.below,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.conflicts import Held
     from hatch_venvstacks.platforms import TargetPlatform
     from hatch_venvstacks.resolution import Pins
-    from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.spec import LayerSpec
 
 # So many versions that lack a wheel for an old system are passed over before it is an error.
 _ROUNDS = 100
@@ -109,7 +109,7 @@ class Question:
             for package in packages:
                 if (
                     str(package.name) not in self.held[platform.name]
-                    and holds(package.marker, platform, self.ground.runtime)
+                    and holds(package.marker, platform, self.ground.python)
                     and not wheels.fitting(package, platform)
                 ):
                     yield package, platform
@@ -187,7 +187,7 @@ class Question:
         below = {
             text: layer.name for layer, lock in self.below for text in lock.inputs.requirements
         }
-        version = self.ground.runtime.version
+        version = self.ground.python
         return Conflict(self.spec, self.held, below, version, error).explained(ask)
 
     def _disagreement(self, error: ToolError) -> LockError:
@@ -207,9 +207,9 @@ class Question:
         return tuple(sorted({*self.spec.requirements, *lower}))
 
 
-def holds(marker: Marker | None, platform: TargetPlatform, runtime: LockedRuntime) -> bool:
-    """Whether ``marker`` holds on ``platform`` under the CPython of ``runtime``."""
-    environment = marker_environment(platform, runtime.version)
+def holds(marker: Marker | None, platform: TargetPlatform, python: str) -> bool:
+    """Whether ``marker`` holds on ``platform`` under the release ``python`` of CPython."""
+    environment = marker_environment(platform, python)
     return marker is None or marker.evaluate(
         cast("dict[str, str]", environment), context="lock_file"
     )

@@ -51,7 +51,8 @@ class Ground:
 
     ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
     what is ``excluded`` is left out though something requires it (normalized names); ``indexes``
-    are where packages come from, besides what uv's environment says.
+    are where packages come from, besides what uv's environment says. ``release`` is the one of a
+    runtime that is locked by its minor release only.
     """
 
     runtime: LockedRuntime
@@ -60,6 +61,12 @@ class Ground:
     work: Path
     excluded: tuple[str, ...] = ()
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
+    release: str = ""
+
+    @property
+    def python(self) -> str:
+        """The release of CPython that markers are evaluated for."""
+        return self.release or self.runtime.version
 
     @property
     def stubs(self) -> Path:
@@ -112,7 +119,7 @@ class Resolution:
             text = run_uv([*arguments, "--format", "pylock.toml"], folder=folder, doing=self._doing)
             return folder, tomllib.loads(text)
 
-        version = ground.runtime.version
+        version = ground.python
         return steered(self._project(), ground.indexes, ground.platforms, version, run)
 
     @property
@@ -196,7 +203,7 @@ def _preferences(pins: Pins, ground: Ground) -> str:
     chosen: dict[str, dict[tuple[str, str], list[str]]] = {}
     for platform in ground.platforms:
         for name, version in pins.get(platform.name, {}).items():
-            registry = registry_of(name, ground.indexes, platform, ground.runtime.version)
+            registry = registry_of(name, ground.indexes, platform, ground.python)
             key = (version, registry or "https://pypi.org/simple")
             chosen.setdefault(name, {}).setdefault(key, []).append(platform.marker)
     packages = [

@@ -87,7 +87,7 @@ def resolve(
 def _by_platform(packages: Sequence[Package], ground: Ground) -> dict[str, list[Package]]:
     return {
         platform.name: [
-            package for package in packages if holds(package.marker, platform, ground.runtime)
+            package for package in packages if holds(package.marker, platform, ground.python)
         ]
         for platform in ground.platforms
     }

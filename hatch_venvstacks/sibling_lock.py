@@ -97,7 +97,7 @@ def check_siblings(
     for sibling in siblings:
         for platform in ground.platforms:
             one = held[platform.name].get(sibling.name)
-            if one is None or not _counts(sibling.marker, platform, ground.runtime.version):
+            if one is None or not _counts(sibling.marker, platform, ground.python):
                 continue
             roots = [project.root for project in projects if _is(one, project) and project.root]
             if not any(root.resolve() == sibling.root.resolve() for root in roots):

@@ -54,6 +54,7 @@ _LOCATIONS = {
     "UV_INDEX": " ",
     "UV_INDEX_URL": " ",
 }
+_NO_SETTINGS = "during settings discovery"
 _OURS = {
     "NO_COLOR": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -96,7 +97,8 @@ def run_uv(
         )
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
-    if process.returncode:
+    # uv only warns of a setting that is not valid, and goes on without any of them.
+    if process.returncode or _NO_SETTINGS in process.stderr:
         raise ToolError(doing, detail=masked(_words(process.stderr), environment))
     return process.stdout
 

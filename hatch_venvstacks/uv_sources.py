@@ -88,6 +88,8 @@ def _faults(entry: Mapping[str, Any], place: str) -> Iterator[str]:
     for key in ("index", "path", "marker", "extra", "group"):
         if not isinstance(entry.get(key, ""), str):
             yield f"{place} must have a string as `{key}`"
+    if not str(entry.get("path", "")).isprintable():
+        yield f"{place} must have a `path` without control characters"
     marker = entry.get("marker")
     if isinstance(marker, str):
         try:
