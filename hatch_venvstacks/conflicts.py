@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.local_wheel import requirements_digest
 from hatch_venvstacks.lock import OVER
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class HeldProject:
     @property
     def requires(self) -> str:
         """A digest of the project's requirements, those of its extras among them."""
-        lines = [line for line in self.metadata.splitlines() if line.startswith("Requires-Dist:")]
-        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+        return requirements_digest(self.metadata)
 
 
 def held_below(
@@ -78,7 +77,8 @@ def held_below(
                 if one.sibling:
                     del added[one.name]
         for name, version in added.items():
-            _hold(held, Held(name, version, layer.name))
+            requires = lock.local_requirements.get((name, version), "")
+            _hold(held, Held(name, version, layer.name, (), requires))
     return held
 
 

@@ -140,12 +140,17 @@ def named_platforms(environ: Mapping[str, str]) -> tuple[str, ...] | None:
 
     :raises ConfigError: where it names something else.
     """
-    words = [word.strip() for word in environ.get(PLATFORM, "").split(",")]
-    if words == [""]:
+    words = [word.strip() for word in environ.get(PLATFORM, "").split(",") if word.strip()]
+    if not words:
         return None
     if words == ["all"]:
         return ()
     for word in words:
+        if word == "all":
+            raise ConfigError(
+                f"The environment variable `{PLATFORM}` names `all` and others",
+                hint="Leave the others out, or `all`",
+            )
         if word not in PLATFORMS:
             raise ConfigError(
                 f"The environment variable `{PLATFORM}` names no target platform: `{word}`"

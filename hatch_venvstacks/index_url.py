@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import url2pathname
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+# What a path that does not begin with `.` or `/` has no need of, and a mistyped address may have.
+_NO_PATH = re.compile(r"^(?![./]).*[@?:;\"'=]|^\s|://|[^\x20-\x7e]*[\u200b-\u200f\ufeff]")
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
 
 
@@ -49,6 +51,11 @@ def absolute_url(text: str, folder: Path) -> str:
         return _local(url2pathname(re.sub(r"^//(?=/)", "", path)), folder)
     if kind or text.startswith("//"):
         raise AddressError("must be a path, or an address with `https:`, `http:` or `file:`")
+    if _NO_PATH.search(text):
+        # A mistyped address would be written down as a path, with all that is in it.
+        raise AddressError(
+            "is neither an address nor a plain path: begin a path with `./`, `../` or `/`"
+        )
     return _local(text, folder)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.index_url import same_url
+from hatch_venvstacks.index_url import local_path, same_url
 from hatch_venvstacks.platforms import PLATFORMS, marker_environment
 from hatch_venvstacks.table import LOCATION, did_you_mean, listing
 
@@ -102,6 +102,20 @@ def resolution_indexes(spec: LayerSpec, below: Sequence[LayerSpec]) -> Resolutio
         find_links=tuple(dict.fromkeys(links)),
         options=spec.uv.options,
     )
+
+
+def check_folders(spec: LayerSpec, indexes: ResolutionIndexes) -> None:
+    """Check that local indexes exist: uv would pass over one that does not.
+
+    :raises ConfigError: naming the folder.
+    """
+    for url in (*(index.url for index in indexes.indexes), *indexes.find_links):
+        path = local_path(url)
+        if path is not None and not path.exists():
+            raise ConfigError(
+                f"An index of layer `{spec.name}` is a folder that does not exist: {path}",
+                hint="Look at `[[tool.uv.index]]` and `find-links` of the layer and of those below",
+            )
 
 
 def own_assignments(spec: LayerSpec) -> Iterator[Assignment]:

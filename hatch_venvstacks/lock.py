@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.index_inputs import IndexInputs
+from hatch_venvstacks.local_wheel import local_requirements
 from hatch_venvstacks.platforms import (
     LINUX_GLIBC,
     MACOS_RELEASE,
@@ -68,6 +69,8 @@ class LockInputs:
     require them, those that layers below leave out among them. ``indexes`` are where packages came
     from, as far as projects say so. ``projects`` maps normalized names to what is known of projects
     that are packed from their folders.
+    ``wheels`` maps names to the single wheels that ``[tool.uv.sources]`` names. ``release`` is the
+    release of CPython where what is needed depends on its patch release, else empty.
     """
 
     platforms: tuple[str, ...]
@@ -77,6 +80,8 @@ class LockInputs:
     linux_target: tuple[int, int] = LINUX_GLIBC
     macos_target: tuple[int, int] = MACOS_RELEASE
     excluded: tuple[str, ...] = ()
+    wheels: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
     indexes: IndexInputs = field(default_factory=IndexInputs)
     projects: Mapping[str, LockedProject] = field(default_factory=dict)
 
@@ -108,7 +113,8 @@ class Lock:
             raise LockError(
                 f"The lock is not for {platform}: {self.path}",
                 hint=f"It is for {', '.join(self.inputs.platforms)}. Add the platform to"
-                f" `platforms` of the layer and of those below, or set {PLATFORM}",
+                " `platforms` of the layer and of those below, or build for one that it has:"
+                f" {PLATFORM}",
             )
         return found[0]
 
@@ -126,6 +132,24 @@ class Lock:
             return str(package.version)
         known = self.inputs.projects.get(str(package.name))
         return known.version if known else ""
+
+    @cached_property
+    def local_requirements(self) -> Mapping[tuple[str, str], str]:
+        """Name and version of what comes from local wheels -> a digest of what these require.
+
+        A wheel that is built again may require something else in the same version.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for package in self.pylock.packages:
+            digests = {
+                local_requirements(Path(wheel_location(wheel, self.path.parent)))
+                for wheel in package.wheels or ()
+                if wheel.path is not None
+            }
+            if digests - {""}:
+                key = str(package.name), str(package.version)
+                found[key] = " ".join(filter(None, [found.get(key, ""), *sorted(digests - {""})]))
+        return found
 
     @cached_property
     def _added(self) -> dict[str, tuple[Package, ...]]:

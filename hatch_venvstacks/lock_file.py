@@ -158,6 +158,10 @@ def _inputs_table(inputs: LockInputs) -> Any:
     table["requirements"] = requirements.multiline(multiline=bool(inputs.requirements))
     if inputs.excluded:
         table["exclude-packages"] = list(inputs.excluded)
+    if inputs.release:
+        table["python-release"] = inputs.release
+    if inputs.wheels:
+        table["wheels"] = dict(inputs.wheels)
     indexes = inputs_table(inputs.indexes)
     if indexes:
         table["indexes"] = indexes
@@ -211,6 +215,7 @@ def _inputs(table: Mapping[str, Any]) -> LockInputs:
     platforms = _strings(table["platforms"])
     if not platforms or not set(platforms) <= set(PLATFORMS):
         raise ValueError(platforms)
+    wheels = table.get("wheels", {})
     return LockInputs(
         platforms=platforms,
         requirements=_strings(table["requirements"]),
@@ -219,6 +224,8 @@ def _inputs(table: Mapping[str, Any]) -> LockInputs:
         linux_target=_target(table["linux-target"].removeprefix("glibc@")),
         macos_target=_target(table["macos-target"]),
         excluded=_strings(table.get("exclude-packages", [])),
+        wheels=dict(zip(wheels, _strings(list(wheels.values())), strict=True)),
+        release=_strings([table.get("python-release", "")])[0],
         indexes=read_inputs(table.get("indexes", {})),
         projects={name: _project(one) for name, one in table.get("projects", {}).items()},
     )

@@ -20,6 +20,7 @@ from hatch_venvstacks.new_lock import (
     layer_python,
     make_lock,
     projects_below,
+    running_release,
     runtime_of,
 )
 from hatch_venvstacks.sibling_lock import layer_siblings, sibling_changes
@@ -28,6 +29,7 @@ from hatch_venvstacks.stack import Stack, build_stack
 from hatch_venvstacks.staleness import changed_wheels, python_changes, staleness
 from hatch_venvstacks.summary import differences, in_units, size_table, sizes
 from hatch_venvstacks.targets import excluded_packages, layer_targets
+from hatch_venvstacks.wheel_sources import wheel_source_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,12 +142,13 @@ def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
     changes += _changed_indexes(lock, base)
     changes += changed_wheels(lock).values()
+    changes += wheel_source_changes(lock, spec)
     runtime = runtime_of(below) if below else lock.inputs.runtime
     if runtime is None:  # The layer was not a runtime when it was locked.
         return changes
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
     changes += sibling_changes(lock, siblings, runtime.version)
-    return changes + (python_changes(lock, runtime) if below else [])
+    return changes + python_changes(lock, runtime, running_release(runtime))
 
 
 def _changed_indexes(lock: Lock, base: Base) -> list[str]:
@@ -217,7 +220,8 @@ def _say_what_is_new(base: Base, previous: Lock | None, lock: Lock, context: Con
     found = sizes(lock, shown, runtime_of([(base.spec, lock), *base.below]).version)
     total = sum(size or 0 for _, size in found)
     count = "1 distribution" if len(found) == 1 else f"{len(found)} distributions"
-    adds = f"adds {count}, {in_units(total)}" if found else "adds no distribution"
+    size = f", {in_units(total)}" if total else ""
+    adds = f"adds {count}{size}" if found else "adds no distribution"
     reporter.info(f"Wrote {lock.path.name}: this layer {adds} for {shown.name}")
     lines = size_table(found)
     for line in lines[:_SHOWN]:

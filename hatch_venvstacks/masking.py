@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 MASK = "****"
 _PASSWORD = re.compile(r"UV_INDEX_\w+_PASSWORD", re.IGNORECASE)
-_ADDRESSES = frozenset(("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_URL"))
+_ADDRESSES = frozenset(
+    ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX", "UV_INDEX_URL")
+)
 _USER = re.compile(r"//(?P<name>[^\s:@/]*)(?::(?P<password>\S*))?@")
 _ADDRESS_USER = re.compile(r"(://)[^\s'\"`<>]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#`'\")]*")
@@ -39,9 +41,10 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
         if _PASSWORD.fullmatch(name) and value:
             yield value
         # Where spaces are in it that should be encoded, the parts end up in several words.
-        if name.upper() in _ADDRESSES and "://" in value:
-            user = value.partition("://")[2].rpartition("@")[0]
-            yield from (part for part in re.split(r"[\s:/@]+", user) if len(part) > 3)
+        if name.upper() in _ADDRESSES:
+            for one in value.split(","):
+                user = one.partition("://")[2].rpartition("@")[0]
+                yield from (part for part in re.split(r"[\s:/@]+", user) if len(part) > 3)
         # A variable may hold several addresses.
         for part in value.split():
             found = _USER.search(part)

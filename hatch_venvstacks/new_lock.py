@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from hatch_venvstacks.conflicts import HeldProject
 from hatch_venvstacks.errors import ConfigError, LockError
 from hatch_venvstacks.held_indexes import with_held
-from hatch_venvstacks.indexes import resolution_indexes
+from hatch_venvstacks.indexes import check_folders, resolution_indexes
 from hatch_venvstacks.lock import command_in
 from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.runtime import interpreter, lock_runtime
@@ -67,11 +67,14 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     pins = _pins(previous, context.upgrade)
     excluded = excluded_packages(spec, base.below)
     indexes = with_held(resolution_indexes(spec, base.stack.below), [one for _, one in base.below])
+    check_folders(spec, indexes)
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
 
     def resolved(projects: Sequence[HeldProject]) -> Lock:
         with context.store.workspace() as work:
-            ground = Ground(runtime, targets, python, work, excluded, indexes, _running(runtime))
+            ground = Ground(
+                runtime, targets, python, work, excluded, indexes, running_release(runtime)
+            )
             return resolve(
                 spec,
                 base.below,
@@ -88,7 +91,7 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     required = projects_below(base, lock, context)
     if required != projects:
         lock = resolved(required)
-    check_pythons(lock, siblings, _running(runtime))
+    check_pythons(lock, siblings, running_release(runtime))
     return lock
 
 
@@ -153,7 +156,7 @@ def check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
 
     :raises LockError: where it does not allow the runtime's release.
     """
-    version = _running(runtime)
+    version = running_release(runtime)
     if not SpecifierSet(spec.requires_python).contains(version):
         raise LockError(
             f"`project.requires-python` of layer `{spec.name}` is `{spec.requires_python}`, but"
@@ -162,8 +165,8 @@ def check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
         )
 
 
-def _running(runtime: LockedRuntime) -> str:
-    # Of a host's CPython the lock holds the minor release; it is the one that runs the build.
+def running_release(runtime: LockedRuntime) -> str:
+    """The full release of ``runtime``: of a host's the lock holds the minor one only."""
     running = ".".join(str(part) for part in sys.version_info[:3])
     return running if running.startswith(f"{runtime.version}.") else runtime.version
 

@@ -7,6 +7,7 @@ taken out of the result.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from packaging.markers import Marker
@@ -28,6 +29,11 @@ from hatch_venvstacks.sibling_lock import (
 )
 from hatch_venvstacks.stub import write_stub
 from hatch_venvstacks.usable import Wheels, usable_package
+from hatch_venvstacks.wheel_sources import (
+    held_wheel_constraints,
+    wheel_constraints,
+    wheel_sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,18 +76,24 @@ def resolve(
         lower=(
             *constraints(held, ground.platforms),
             *held_constraints(projects, held, ground),
+            *held_wheel_constraints(below, held, ground),
         ),
-        local=tuple(sibling_constraints(siblings, ground)),
+        local=(*sibling_constraints(siblings, ground), *wheel_constraints(spec, held)),
     )
-    own = _by_platform(question.own(), ground) if spec.requirements else {}
+    exported = question.own() if spec.requirements else []
+    own = _by_platform(exported, ground)
     disputed = [name for name in names if any(one.shadowed for one in held[name].values())]
     found = dict(own)
     if disputed:
         # The version that is imported may require what no layer below holds, because the layer
         # that requires it was locked with the other version.
-        agreed = _by_platform(question.agreed(), ground)
+        everything = question.agreed()
+        exported = [*exported, *everything]
+        agreed = _by_platform(everything, ground)
         found.update({name: agreed[name] for name in disputed})
-    return _lock(spec, own, found, held, ground, siblings)
+    lock = _lock(spec, own, found, held, ground, siblings)
+    release = ground.python if _depends_on_release(exported) else ""
+    return replace(lock, inputs=replace(lock.inputs, release=release))
 
 
 def _by_platform(packages: Sequence[Package], ground: Ground) -> dict[str, list[Package]]:
@@ -122,6 +134,7 @@ def _lock(
         linux_target=_oldest(platforms, "linux") or LINUX_GLIBC,
         macos_target=_oldest(platforms, "darwin") or MACOS_RELEASE,
         excluded=ground.excluded,
+        wheels=wheel_sources(spec),
         indexes=index_inputs(ground.indexes, depended_on(needed, spec), spec.lock_file.parent),
         projects=locked_projects(pylock, siblings),
     )
@@ -166,6 +179,14 @@ def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:
     versions = held_versions(held)
     disputed = {name for name, one in held.items() if one.shadowed}
     return {name: versions.get(name, "") for name in sorted(names | disputed)}
+
+
+def _depends_on_release(packages: Sequence[Package]) -> bool:
+    """Whether another patch release of CPython may need something else.
+
+    uv drops from markers what follows from the releases that the lock is for.
+    """
+    return any("python_full_version" in str(package.marker) for package in packages)
 
 
 def _oldest(platforms: Sequence[TargetPlatform], system: str) -> tuple[int, int] | None:

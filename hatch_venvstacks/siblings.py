@@ -90,7 +90,10 @@ def find_siblings(spec: LayerSpec, built: BuiltMetadata) -> tuple[Sibling, ...]:
         requirements, sources = waiting.popleft()
         names = {canonicalize_name(Requirement(text).name) for text in requirements}
         for source in sources:
-            if source.name not in names or source.path is None or _is_wheel(source.path):
+            if source.name not in names:
+                continue
+            if source.path is None or is_wheel(source.path):
+                _check_covered(source, spec)
                 continue
             known = found.get(source.name)
             if known is not None:
@@ -122,7 +125,8 @@ def python_fault(sibling: Sibling, python: str) -> str:
     )
 
 
-def _is_wheel(path: Path) -> bool:
+def is_wheel(path: Path) -> bool:
+    """Whether a source is a single wheel, and no project."""
     return path.suffix == ".whl" and not path.is_dir()
 
 
@@ -137,6 +141,17 @@ def _again(known: Sibling, source: PackageSource, path: Path, spec: LayerSpec) -
     if not known.marker or not source.marker:
         return replace(known, marker="")
     return replace(known, marker=str(Marker(known.marker) | Marker(source.marker)))
+
+
+def _check_covered(source: PackageSource, spec: LayerSpec) -> None:
+    """A sibling's own source that is no project counts only where the layer has one, too."""
+    covered = {*spec.package_indexes, *(one.name for one in spec.uv.sources)}
+    if source.name not in covered:
+        raise ConfigError(
+            f"A project that layer `{spec.name}` requires takes `{source.name}` from a place of its"
+            " own (`[tool.uv.sources]`), which counts only where the layer says it as well",
+            hint=f"Add `{source.name}` to `[tool.uv.sources]` of the layer",
+        )
 
 
 def _refuse_itself(source: PackageSource, spec: LayerSpec) -> None:

@@ -36,7 +36,7 @@ def staleness(
         *_runtime_changes(spec, inputs.runtime),
         *_difference("platform", [one.name for one in targets], inputs.platforms),
         *_target_changes(lock, targets),
-        *_difference("excluded package", excluded, inputs.excluded),
+        *_difference("excluded package", _relevant(lock, spec, excluded), inputs.excluded),
     ]
     changes: dict[str, list[str]] = {}
     for target in targets:
@@ -65,17 +65,30 @@ def changed_wheels(lock: Lock) -> dict[str, str]:
     return changes
 
 
-def python_changes(lock: Lock, runtime: LockedRuntime) -> list[str]:
-    """Why ``lock`` does not fit the CPython of the runtime below, a line each."""
-    wanted = lock.pylock.requires_python
-    if wanted is None or wanted.contains(runtime.version):
-        return []
-    return [f"the runtime is CPython {runtime.version}, the lock is for {wanted}"]
+def python_changes(lock: Lock, runtime: LockedRuntime, release: str = "") -> list[str]:
+    """Why ``lock`` does not fit the CPython of the runtime below, a line each.
+
+    ``release`` is the full one, where ``runtime`` has only the minor release.
+    """
+    wanted, depended = lock.pylock.requires_python, lock.inputs.release
+    if wanted is not None and not wanted.contains(runtime.version):
+        return [f"the runtime is CPython {runtime.version}, the lock is for {wanted}"]
+    release = release or runtime.version
+    if depended and depended != release:
+        return [f"the runtime is CPython {release}, and what is needed was found for {depended}"]
+    return []
 
 
 def _difference(what: str, now: Sequence[str], before: Sequence[str]) -> Iterator[str]:
     yield from (f"{what} added: {one}" for one in now if one not in before)
     yield from (f"{what} removed: {one}" for one in before if one not in now)
+
+
+def _relevant(lock: Lock, spec: LayerSpec, excluded: Sequence[str]) -> list[str]:
+    """Those that matter: a layer below may leave out what this one does not need."""
+    known = {*spec.exclude_packages, *lock.inputs.excluded}
+    known.update(name for names in lock.inputs.below.values() for name in names)
+    return [name for name in excluded if name in known]
 
 
 def _target_changes(lock: Lock, targets: Sequence[TargetPlatform]) -> list[str]:

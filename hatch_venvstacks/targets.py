@@ -42,11 +42,13 @@ def excluded_packages(spec: LayerSpec, below: Below) -> tuple[str, ...]:
     """The names that are left out of the layer ``spec``, sorted.
 
     What a layer below leaves out is not missed by those above either, unless they require it
-    themselves.
+    themselves, or another layer below holds it.
     """
-    required = {Requirement(text).name for text in spec.requirements}
+    wanted: set[str] = {Requirement(text).name for text in spec.requirements}
+    for _, lock in below:
+        wanted.update(name for target in lock.targets for name in lock.versions(target.name))
     inherited = {name for _, lock in below for name in lock.inputs.excluded}
-    return tuple(sorted({*spec.exclude_packages, *(inherited - required)}))
+    return tuple(sorted({*spec.exclude_packages, *(inherited - wanted)}))
 
 
 def _runtime(spec: LayerSpec, previous: Lock | None, host: TargetPlatform) -> tuple[str, ...]:

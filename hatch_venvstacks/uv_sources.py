@@ -88,6 +88,9 @@ def _faults(entry: Mapping[str, Any], place: str) -> Iterator[str]:
     for key in ("index", "path", "marker", "extra", "group"):
         if not isinstance(entry.get(key, ""), str):
             yield f"{place} must have a string as `{key}`"
+    for key in ("package", "subdirectory"):
+        if key in entry and ("path" in entry or "workspace" in entry):
+            yield f"{place} has the key `{key}`, which layers do not support"
     if not str(entry.get("path", "")).isprintable():
         yield f"{place} must have a `path` without control characters"
     marker = entry.get("marker")

@@ -139,6 +139,8 @@ def test_upgrade_with_another_value(value: str) -> None:
         (None, None),
         ("", None),
         (" ", None),
+        (",", None),
+        ("win_amd64,,", ("win_amd64",)),
         ("all", ()),
         ("win_amd64", ("win_amd64",)),
         ("win_amd64, linux_x86_64,win_amd64", ("linux_x86_64", "win_amd64")),
@@ -148,9 +150,9 @@ def test_platforms(value: str | None, expected: tuple[str, ...] | None) -> None:
     assert named_platforms({} if value is None else {PLATFORM: value}) == expected
 
 
-@pytest.mark.parametrize("value", ["linux", "all,win_amd64", "win_amd64,", "WIN_AMD64"])
+@pytest.mark.parametrize("value", ["linux", "all,win_amd64", "WIN_AMD64"])
 def test_platforms_that_are_none(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         named_platforms({PLATFORM: value})
     assert f"`{PLATFORM}`" in caught.value.message
-    assert "linux_x86_64" in caught.value.hint
+    assert "all" in caught.value.hint

@@ -158,7 +158,9 @@ def test_two_bases_that_differ_on_one_platform(world: World) -> None:
     world.wheel("dep", "1.0", "lib")
     left = world.layer("left", "lib>1 ; sys_platform == 'win32'")
     lock = world.lock("dep", below=[*left, *right])
-    assert lock.inputs.below[WINDOWS] == {"dep": "", "lib": "2.0 over 1.0", "need": "1.0"}
+    recorded = dict(lock.inputs.below[WINDOWS])
+    assert recorded.pop("lib").startswith("2.0 over 1.0 requires ")
+    assert recorded == {"dep": "", "need": "1.0"}
     assert lock.inputs.below[LINUX] == {"dep": "", "lib": "1.0"}
     assert by_platform(lock) == {key: {"dep": "1.0"} for key in PLATFORMS}
 

@@ -217,6 +217,8 @@ class TestIndexes:
             replace(CORP, default=False),
             replace(CPU, explicit=False),
             EXTRA,
+            # So that uv does not look into PyPI.
+            replace(CORP, name=""),
         )
         upper = layer("upper", top)
         assert found(upper, top, fw).indexes == (EXTRA, CORP, CPU)

@@ -287,3 +287,12 @@ def test_command(
 def test_other_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert command_in(tmp_path / "x", "do this") == "`do this` in `x`"
+
+
+def test_what_depends_on_a_patch_release() -> None:
+    value = lock(release="3.11.5")
+    assert python_changes(value, LockedRuntime(STANDALONE, "3.11.5")) == []
+    assert python_changes(value, LockedRuntime(HOST, "3.11"), "3.11.5") == []
+    line = "the runtime is CPython 3.11.7, and what is needed was found for 3.11.5"
+    assert python_changes(value, LockedRuntime(STANDALONE, "3.11.7")) == [line]
+    assert python_changes(value, LockedRuntime(HOST, "3.11"), "3.11.7") == [line]

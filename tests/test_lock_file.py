@@ -71,6 +71,11 @@ def full(path: Path) -> Lock:
         ),
         requirements=('a >= 1 ; python_version > "3"', "b[extra,two]~=1.0"),
         below={"linux_x86_64": {"c": "1!2.0+local", "d-e": "0.1 over 0.2", "b.c": "2"}},
+        linux_target=(2, 17),
+        macos_target=(12, 3),
+        excluded=("x", "y"),
+        wheels={"b": "../own/b-1.0-py3-none-any.whl ; os_name == 'nt'"},
+        release="3.11.7",
     )
 
 

@@ -395,10 +395,27 @@ def test_exclusions_are_inherited(locked: World) -> None:
     spec = locked.layer("left", "learn", "user", bases=("rt",))
     locked.specs[spec.root] = replace(spec, exclude_packages=("heavy",))
     assert locked.lock("left") == {"learn": "1.0", "user": "1.0"}
-    assert "excluded package added: heavy" in locked.stale("app")
+    # The application needs nothing of it.
+    locked.ensure("app")
     locked.layer("app", "user", bases=("left",))
     assert locked.lock("app") == {}
     locked.layer("app", "user", "heavy", bases=("left",))
     assert locked.lock("app") == {"heavy": "1.0"}
     locked.specs[spec.root] = spec
     assert "excluded package removed: heavy" in locked.stale("left")
+
+
+def test_patch_release_of_the_host(locked: World) -> None:
+    running = ".".join(str(part) for part in sys.version_info[:3])
+    later = f"{MINOR}.{sys.version_info[2] + 1}"
+    for name in ("now", "then"):
+        locked.wheel(name)
+    requirements = (
+        f"now ; python_full_version >= '{running}'",
+        f"then ; python_full_version >= '{later}'",
+    )
+    locked.layer("app", *requirements, bases=("left",))
+    assert locked.lock("app") == {"now": "1.0"}
+    assert read_lock(locked.root / "app/pylock.venvlayer.toml").inputs.release == running
+    assert read_lock(locked.root / "left/pylock.venvlayer.toml").inputs.release == ""
+    locked.ensure("app")

@@ -258,7 +258,9 @@ def test_what_the_first_of_two_versions_below_lacks_is_added(world: World) -> No
     new = world.layer("new", "dep[x]")
     lock = world.lock(below=[*old, *new])
     assert lock.versions(HERE.name) == {"sub": "1.0"}
-    assert lock.inputs.below[HERE.name] == {"dep": "1.0 over 2.0", "sub": ""}
+    recorded = dict(lock.inputs.below[HERE.name])
+    assert recorded.pop("dep").startswith("1.0 over 2.0 requires ")
+    assert recorded == {"sub": ""}
     world.wheel("sub", "2.0")
     assert world.lock(below=[*old, *new], previous=lock).versions(HERE.name) == {"sub": "1.0"}
 

@@ -1,0 +1,31 @@
+"""What a resolution depends on in a wheel that lies in a folder, and may be built anew."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def requirements_digest(metadata: str) -> str:
+    """A digest of the requirements in the text of a METADATA file, those of extras among them."""
+    lines = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+
+
+def local_requirements(wheel: Path) -> str:
+    """The digest for the file ``wheel``; empty where it requires nothing, or cannot be read.
+
+    Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+            metadata = archive.read(names[0]).decode("utf-8", "replace") if names else ""
+    except (OSError, zipfile.BadZipFile):
+        # A wheel that is gone is noticed where its hash is compared.
+        return ""
+    return requirements_digest(metadata) if "\nRequires-Dist:" in metadata else ""
