@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.errors import LockError, ToolError
-from hatch_venvstacks.platforms import PLATFORMS, marker_environment
+from hatch_venvstacks.platforms import PLATFORMS, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,10 +80,9 @@ class Conflict:
             requirement = Requirement(text)
             for platform, names in self.held.items():
                 one = names.get(canonicalize_name(requirement.name))
-                environment = marker_environment(PLATFORMS[platform], self.python)
                 if (
                     one is not None
-                    and _holds(requirement, environment)
+                    and marker_holds(requirement.marker, PLATFORMS[platform], self.python)
                     and not requirement.specifier.contains(one.version, prereleases=True)
                 ):
                     found.setdefault(one, []).append(
@@ -152,11 +151,6 @@ def _fault(ask: Ask, text: str) -> ToolError | None:
     except ToolError as error:
         return error
     return None
-
-
-def _holds(requirement: Requirement, environment: Mapping[str, Any]) -> bool:
-    marker = requirement.marker
-    return marker is None or marker.evaluate(cast("dict[str, str]", environment))
 
 
 def _line(way: Sequence[str], packages: Sequence[Mapping[str, Any]], one: Held) -> str:

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
@@ -23,6 +23,7 @@ from hatch_venvstacks.platforms import (
     MACOS_RELEASE,
     PLATFORMS,
     marker_environment,
+    marker_holds,
     wheel_tags,
 )
 
@@ -156,7 +157,9 @@ class Lock:
         # The markers in a lock only tell platforms apart, so that no release of Python matters.
         return {
             target.name: tuple(
-                package for package in self.pylock.packages if _holds(package, target)
+                package
+                for package in self.pylock.packages
+                if marker_holds(package.marker, target, "3.10")
             )
             for target in self.targets
         }
@@ -244,10 +247,3 @@ def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
     if shown == os.curdir:
         return f"`{command}`"
     return f"`{command}` in `{Path(shown).as_posix()}`"
-
-
-def _holds(package: Package, target: TargetPlatform) -> bool:
-    if package.marker is None:
-        return True
-    environment = cast("dict[str, str]", marker_environment(target, "3.10"))
-    return package.marker.evaluate(environment, context="lock_file")

@@ -10,14 +10,14 @@ from __future__ import annotations
 import platform
 import sysconfig
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hatch_venvstacks.errors import VenvLayerError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from packaging.markers import Environment
+    from packaging.markers import Environment, Marker
     from packaging.tags import Tag
 
 
@@ -197,6 +197,20 @@ def marker_environment(target: TargetPlatform, python: str) -> Environment:
         "python_version": ".".join(full.split(".")[:2]),
         "sys_platform": target.sys_platform,
     }
+
+
+def marker_holds(marker: Marker | str | None, target: TargetPlatform, python: str) -> bool:
+    """Whether a :pep:`508` marker holds on ``target`` under CPython ``python``; none always does.
+
+    Extras and dependency groups count as not asked for.
+    """
+    from packaging.markers import Marker
+
+    if not marker:
+        return True
+    parsed = Marker(marker) if isinstance(marker, str) else marker
+    environment = cast("dict[str, str]", {**marker_environment(target, python), "extra": ""})
+    return parsed.evaluate(environment, context="lock_file")
 
 
 def _platform_tags(target: TargetPlatform) -> Iterator[str]:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from packaging.pylock import Package, Pylock, PylockValidationError
 
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.explanation import Conflict, blames
 from hatch_venvstacks.lock import TOOL, Lock
-from hatch_venvstacks.platforms import marker_environment
+from hatch_venvstacks.platforms import marker_holds
 from hatch_venvstacks.resolution import Ground, Resolution, without_wheels
 from hatch_venvstacks.usable import Wheels, missing_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from packaging.markers import Marker
 
     from hatch_venvstacks.conflicts import Held
     from hatch_venvstacks.platforms import TargetPlatform
@@ -109,7 +107,7 @@ class Question:
             for package in packages:
                 if (
                     str(package.name) not in self.held[platform.name]
-                    and holds(package.marker, platform, self.ground.python)
+                    and marker_holds(package.marker, platform, self.ground.python)
                     and not wheels.fitting(package, platform)
                 ):
                     yield package, platform
@@ -205,14 +203,6 @@ class Question:
         """The requirements of the layer and of all layers below it."""
         lower = (text for _, lock in self.below for text in lock.inputs.requirements)
         return tuple(sorted({*self.spec.requirements, *lower}))
-
-
-def holds(marker: Marker | None, platform: TargetPlatform, python: str) -> bool:
-    """Whether ``marker`` holds on ``platform`` under the release ``python`` of CPython."""
-    environment = marker_environment(platform, python)
-    return marker is None or marker.evaluate(
-        cast("dict[str, str]", environment), context="lock_file"
-    )
 
 
 def _exported(spec: LayerSpec, export: Mapping[str, Any]) -> list[Package]:

@@ -17,8 +17,8 @@ from packaging.version import Version
 from hatch_venvstacks.conflicts import Held, HeldProject, held_below, held_versions
 from hatch_venvstacks.index_inputs import depended_on, index_inputs
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
-from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE
-from hatch_venvstacks.question import Question, holds
+from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_holds
+from hatch_venvstacks.question import Question
 from hatch_venvstacks.resolution import Ground, constraints
 from hatch_venvstacks.sibling_lock import (
     check_siblings,
@@ -99,7 +99,7 @@ def resolve(
 def _by_platform(packages: Sequence[Package], ground: Ground) -> dict[str, list[Package]]:
     return {
         platform.name: [
-            package for package in packages if holds(package.marker, platform, ground.python)
+            package for package in packages if marker_holds(package.marker, platform, ground.python)
         ]
         for platform in ground.platforms
     }

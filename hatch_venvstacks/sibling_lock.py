@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageDirectory
@@ -17,7 +17,7 @@ from packaging.pylock import Package, PackageDirectory
 from hatch_venvstacks.conflicts import HeldProject
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.lock import LockedProject
-from hatch_venvstacks.platforms import common_marker, marker_environment
+from hatch_venvstacks.platforms import common_marker, marker_holds
 from hatch_venvstacks.runtime import interpreter
 from hatch_venvstacks.sibling_wheel import WheelBuilder
 from hatch_venvstacks.siblings import find_siblings, python_fault, shown_path
@@ -97,7 +97,7 @@ def check_siblings(
     for sibling in siblings:
         for platform in ground.platforms:
             one = held[platform.name].get(sibling.name)
-            if one is None or not _counts(sibling.marker, platform, ground.python):
+            if one is None or not marker_holds(sibling.marker, platform, ground.python):
                 continue
             roots = [project.root for project in projects if _is(one, project) and project.root]
             if not any(root.resolve() == sibling.root.resolve() for root in roots):
@@ -188,7 +188,7 @@ def sibling_changes(lock: Lock, siblings: Sequence[Sibling], python: str) -> lis
         for package in lock.added(platform.name):
             name = str(package.name)
             one = now.get(name)
-            if one is not None and not _counts(one.marker, platform, python):
+            if one is not None and not marker_holds(one.marker, platform, python):
                 one = None
             lines += _changes(package, one, lock)
     return list(dict.fromkeys(lines))
@@ -244,8 +244,3 @@ def _constraint(project: Sibling | HeldProject, marker: str, ground: Ground) -> 
 def _stubs(ground: Ground) -> Path:
     # Not where uv looks for distributions by itself.
     return ground.work / "siblings"
-
-
-def _counts(marker: str, platform: TargetPlatform, python: str) -> bool:
-    environment = cast("dict[str, str]", marker_environment(platform, python))
-    return not marker or Marker(marker).evaluate(environment)

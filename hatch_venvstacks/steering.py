@@ -9,12 +9,10 @@ without need: an extra takes part in the resolution, and could restrict other pa
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-from packaging.markers import Marker
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.platforms import common_marker, marker_environment
+from hatch_venvstacks.platforms import common_marker, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +95,7 @@ def registry_of(
     """The address of the index that ``package`` is steered to on ``platform``; empty if none."""
     urls = {index.name: index.url for index in indexes.indexes}
     for index, marker in indexes.steered.get(package, ()):
-        if _holds(marker, platform, python):
+        if marker_holds(marker, platform, python):
             return urls[index]
     return ""
 
@@ -226,7 +224,7 @@ def _occurring(
             package["name"]
             for package in export["packages"]
             if package["name"] in indexes.sources
-            and _holds(package.get("marker", ""), platform, python)
+            and marker_holds(package.get("marker", ""), platform, python)
         }
         for platform in platforms
     }
@@ -241,10 +239,3 @@ def _add(extra: dict[str, set[str]], more: Extra) -> bool:
             extra.setdefault(name, set()).update(platforms)
             added = True
     return added
-
-
-def _holds(marker: str, platform: TargetPlatform, python: str) -> bool:
-    if not marker:
-        return True
-    environment = cast("dict[str, str]", marker_environment(platform, python))
-    return Marker(marker).evaluate(environment, context="lock_file")

@@ -19,6 +19,7 @@ from hatch_venvstacks.platforms import (
     common_marker,
     host_platform,
     marker_environment,
+    marker_holds,
     wheel_tags,
 )
 
@@ -92,6 +93,22 @@ def test_marker_environment() -> None:
     assert (found["python_version"], found["python_full_version"]) == ("3.11", "3.11.13")
     assert found["implementation_name"] == "cpython"
     assert set(marker_environment(MAC, "3.13")) == set(found)
+
+
+@pytest.mark.parametrize(
+    ("marker", "expected"),
+    [
+        (None, True),
+        ("", True),
+        ("sys_platform == 'linux'", True),
+        (Marker("sys_platform == 'win32'"), False),
+        ("python_full_version >= '3.11.4' and extra != 'x'", True),
+        ("extra == 'x'", False),
+        ("'x' in extras", False),
+    ],
+)
+def test_marker_that_holds(marker: Marker | str | None, expected: bool) -> None:
+    assert marker_holds(marker, LINUX, "3.11.7") is expected
 
 
 def fits(tag: str, target: str = "linux_x86_64", python: str = "3.11") -> bool:
