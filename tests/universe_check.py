@@ -327,6 +327,10 @@ def check_view(view: View, joint: Joint) -> None:
         for platform in view.platforms
     }
     resolved = joint.resolve(view.requirements, view.platforms, preferred=preferred)
+    if isinstance(resolved, str):
+        # What is needed on a later patch release only, a layer may not see: see `python-release`.
+        exact = replace(joint, exact=True)
+        resolved = exact.resolve(view.requirements, view.platforms, preferred=preferred)
     assert not isinstance(resolved, str), f"{name}: locked, but there is no solution:\n{resolved}"
     for platform in view.platforms:
         where = f"{name} on {platform}"

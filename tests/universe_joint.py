@@ -42,7 +42,8 @@ class Joint:
     """Joint resolutions for CPython ``python``, in subfolders of ``folder``.
 
     ``index`` is a folder of wheels, or ``None`` for what uv takes by itself, ``interpreter`` a
-    CPython of that minor release; ``tables`` is TOML that the project ends with.
+    CPython of that minor release; ``tables`` is TOML that the project ends with. Later patch
+    releases are resolved for as well, unless ``exact``.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Joint:
     interpreter: Path
     python: str
     tables: str = ""
+    exact: bool = False
 
     def resolve(
         self,
@@ -103,12 +105,13 @@ class Joint:
     ) -> str:
         major, minor = (int(part) for part in self.python.split(".")[:2])
         markers = [self._marker(platform) for platform in platforms]
+        releases = f"=={self.python}" if self.exact else f">={self.python},<{major}.{minor + 1}"
         # A list of strings is written in the same way in Python and in TOML.
         return f"""
 [project]
 name = "joint"
 version = "0"
-requires-python = ">={self.python},<{major}.{minor + 1}"
+requires-python = "{releases}"
 dependencies = {list(requirements)!r}
 [tool.uv]
 package = false
