@@ -340,3 +340,10 @@ def test_navigation_and_links() -> None:
         path = ROOT / page.name
         for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text("utf-8")):
             assert (path.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_module_is_in_the_page_of_the_structure() -> None:
+    page = (ROOT / "docs/explanation/structure.md").read_text("utf-8")
+    modules = {path.name for path in (ROOT / "hatch_venvstacks").glob("*.py")}
+    named = set(re.findall(r"`(\w+\.py)`", page))
+    assert named == modules - {"__init__.py", "__about__.py"}
