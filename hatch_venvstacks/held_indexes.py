@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.index_url import local_path, same_url
+from hatch_venvstacks.platforms import common_marker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,27 +21,40 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.indexes import ResolutionIndexes
     from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.platforms import TargetPlatform
     from hatch_venvstacks.spec import Index
 
 
-def with_held(indexes: ResolutionIndexes, below: Sequence[Lock]) -> ResolutionIndexes:
+def with_held(
+    indexes: ResolutionIndexes, below: Sequence[Lock], platforms: Sequence[TargetPlatform]
+) -> ResolutionIndexes:
     """``indexes`` with where the locks ``below`` (in import order) have their packages from.
 
-    Only indexes that have a name can be referred to.
+    On each of the ``platforms`` the first lock that holds a package there counts. Only indexes that
+    have a name can be referred to.
     """
     named = [index for index in indexes.indexes if index.name]
-    held: dict[str, tuple[tuple[str, str], ...]] = {}
-    for lock in below:
-        found: dict[str, tuple[tuple[str, str], ...]] = {}
-        for package in lock.pylock.packages:
-            for index in named:
-                if _is_from(package, index, lock.path.parent):
-                    marker = str(package.marker or "")
-                    name = str(package.name)
-                    found[name] = (*found.get(name, ()), (index.name, marker))
-                    break
-        held = {**found, **held}
+    places: dict[str, dict[str, list[TargetPlatform]]] = {}
+    for platform in platforms:
+        for name, index in _held_on(platform, named, below).items():
+            places.setdefault(name, {}).setdefault(index, []).append(platform)
+    held = {
+        name: tuple((index, common_marker(where, platforms)) for index, where in found.items())
+        for name, found in places.items()
+    }
     return replace(indexes, held=held)
+
+
+def _held_on(
+    platform: TargetPlatform, named: Sequence[Index], below: Sequence[Lock]
+) -> dict[str, str]:
+    """The names of packages that are held on ``platform``, and of the indexes they are from."""
+    found: dict[str, str] = {}
+    for lock in below:
+        for package in lock.added(platform.name):
+            fitting = (one.name for one in named if _is_from(package, one, lock.path.parent))
+            found.setdefault(str(package.name), next(fitting, ""))
+    return {name: index for name, index in found.items() if index}
 
 
 def _is_from(package: Package, index: Index, folder: Path) -> bool:

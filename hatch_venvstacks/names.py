@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.segment import owner
+from hatch_venvstacks.segment import PlanKind, owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,7 @@ def check_names(
     _check_case(plans, platform, layout)
     if layout.is_windows:
         _check_reserved(plans)
+        _check_written_later(plans, layout)
         _warn_of_length(plans, reporter)
 
 
@@ -86,6 +87,22 @@ def _check_reserved(plans: Sequence[Plan]) -> None:
                         f" {fault}",
                         hint="Leave it out of the layer, or rename it",
                     )
+
+
+def _check_written_later(plans: Sequence[Plan], layout: Layout) -> None:
+    """What ``postinstall.py`` writes is nobody else's; the runtime has these programs itself."""
+    if any(plan.kind is PlanKind.RUNTIME for plan in plans):
+        return
+    programs = {layout.program(name) for name in ("python", "pythonw")}
+    later = {path.casefold() for path in (*programs, "pyvenv.cfg")}
+    for plan in plans:
+        for member in plan.members:
+            if member.path.casefold() in later:
+                raise BuildError(
+                    f"{owner(plan)} has `{member.path}`, which `{layout.postinstall}` writes on the"
+                    " target machine",
+                    hint="Leave it out of the layer, or rename it",
+                )
 
 
 def _fault(name: str) -> str:

@@ -66,7 +66,8 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     refresh = list(changed_wheels(previous)) if previous else []
     pins = _pins(previous, context.upgrade)
     excluded = excluded_packages(spec, base.below)
-    indexes = with_held(resolution_indexes(spec, base.stack.below), [one for _, one in base.below])
+    locks = [lock for _, lock in base.below]
+    indexes = with_held(resolution_indexes(spec, base.stack.below), locks, targets)
     check_folders(spec, indexes)
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
 

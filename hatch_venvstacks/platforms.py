@@ -1,7 +1,8 @@
 """Target platforms: their names, the wheel tags they accept, their marker environments.
 
-The names are those of ``design``'s table: ``linux_x86_64``, ``linux_aarch64``, ``macosx_arm64``,
-``macosx_x86_64``, ``win_amd64``, ``win_arm64``. They follow the platform part of wheel tags
+The names (see ``docs/reference/platforms.md``) are ``linux_x86_64``, ``linux_aarch64``,
+``macosx_arm64``, ``macosx_x86_64``, ``win_amd64``, ``win_arm64``. They follow the platform part of
+wheel tags
 (https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/).
 """
 

@@ -12,6 +12,7 @@ Source: https://docs.python.org/3/library/sys_path_init.html#virtual-environment
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -29,6 +30,9 @@ class LayerError(Exception):
 
 
 def main() -> None:
+    # Where the output goes into a file, it may be in an encoding that lacks the folder's letters.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Not by `resolve`: it would leave drives that stand for a folder or a network share.
     layer = Path(os.path.abspath(__file__)).parent  # noqa: PTH100
     try:

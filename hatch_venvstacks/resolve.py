@@ -78,7 +78,7 @@ def resolve(
             *held_constraints(projects, held, ground),
             *held_wheel_constraints(below, held, ground),
         ),
-        local=(*sibling_constraints(siblings, ground), *wheel_constraints(spec, held)),
+        local=(*sibling_constraints(siblings, ground), *wheel_constraints(spec, held, ground)),
     )
     exported = question.own() if spec.requirements else []
     own = _by_platform(exported, ground)

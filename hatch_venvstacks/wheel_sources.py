@@ -39,15 +39,20 @@ def wheel_source_changes(lock: Lock, spec: LayerSpec) -> Iterator[str]:
             yield f"`{name}` is now taken {place}"
 
 
-def wheel_constraints(spec: LayerSpec, held: Mapping[str, Mapping[str, Held]]) -> Iterator[str]:
+def wheel_constraints(
+    spec: LayerSpec, held: Mapping[str, Mapping[str, Held]], ground: Ground
+) -> Iterator[str]:
     """Constraints that make a resolution take the wheels that ``spec`` names.
+
+    What a layer below holds on a platform comes from there.
 
     :raises ConfigError: where there is no such file.
     """
     for source in spec.uv.sources:
         if source.path is None or not is_wheel(source.path):
             continue
-        if any(source.name in names for names in held.values()):
+        targets = [one for one in ground.platforms if source.name not in held[one.name]]
+        if not targets:
             continue
         if not source.path.is_file():
             raise ConfigError(
@@ -55,7 +60,8 @@ def wheel_constraints(spec: LayerSpec, held: Mapping[str, Mapping[str, Held]]) -
                 f" {source.path}",
                 hint="Look at `tool.uv.sources`",
             )
-        yield _constraint(source.name, source.path, source.marker)
+        markers = [common_marker(targets, ground.platforms), source.marker]
+        yield _constraint(source.name, source.path, " and ".join(f"({m})" for m in markers if m))
 
 
 def held_wheel_constraints(

@@ -20,6 +20,7 @@ from hatch_venvstacks.index_inputs import (
 )
 from hatch_venvstacks.indexes import ResolutionIndexes, resolution_indexes
 from hatch_venvstacks.lock import Lock, LockInputs
+from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import Index, LayerKind, LayerSpec, PackageSource, UvSettings
 from hatch_venvstacks.stack import build_stack
 
@@ -410,7 +411,7 @@ def test_held_below(tmp_path: Path) -> None:
 
     def lock(packages: list[dict[str, Any]]) -> Lock:
         document = {"lock-version": "1.0", "created-by": "x", "packages": packages}
-        inputs = LockInputs(("linux_x86_64",), ())
+        inputs = LockInputs(("linux_x86_64", "win_amd64"), ())
         return Lock(tmp_path / "fw/pylock.venvlayer.toml", Pylock.from_dict(document), inputs)
 
     def package(name: str, place: str, **more: str) -> dict[str, Any]:
@@ -431,10 +432,14 @@ def test_held_below(tmp_path: Path) -> None:
     known = ResolutionIndexes(
         (Index("", "https://pypi.org"), remote, local), sources={"b": (("remote", ""),)}
     )
-    found = with_held(known, [upper, lower])
-    assert found == replace(
-        known, held={"a": (("remote", ""),), "b": (("local", 'sys_platform == "linux"'),)}
-    )
+    targets = [PLATFORMS[name] for name in ("linux_x86_64", "win_amd64")]
+    found = with_held(known, [upper, lower], targets)
+    assert found == replace(known, held={"a": (("remote", ""),), "b": (("local", LINUX),)})
     assert found.steered == {"a": (("remote", ""),), "b": (("remote", ""),)}
+    # On each platform it is the first lock that has it there.
+    only = lock([package("d", "../wheels", marker=LINUX)])
+    both = with_held(known, [only, lock([package("d", "https://x", index=remote.url)])], targets)
+    windows = "sys_platform == 'win32'"
+    assert both.held == {"d": (("local", LINUX), ("remote", windows))}
     # They are no part of what is recorded.
     assert index_inputs(found, {"a", "b"}, tmp_path).sources == {"b": ("remote",)}

@@ -161,6 +161,15 @@ def test_names_that_windows_can_hold(name: str) -> None:
     assert check("win_arm64", plan("one", name)) == []
 
 
+@pytest.mark.parametrize("path", ["Scripts/python.exe", "scripts/PythonW.exe", "pyvenv.cfg"])
+def test_names_that_postinstall_writes(path: str) -> None:
+    with pytest.raises(BuildError, match=r"`one` has .*postinstall\.py` writes"):
+        check("win_amd64", plan("one", path))
+    runtime = plan("cpython", "python.exe", kind=PlanKind.RUNTIME)
+    assert check("win_amd64", runtime, plan("one", path)) == []
+    assert check("macosx_arm64", plan("one", path)) == []
+
+
 def test_long_paths() -> None:
     fits, long, longer = ("x" * (LONGEST_PATH + more) for more in (0, 1, 2))
     assert check("win_amd64", plan("one", fits)) == []

@@ -68,6 +68,15 @@ def run(
     return done.stdout
 
 
+def test_output_in_an_encoding_without_the_letters(tmp_path: Path) -> None:
+    layer = deployment(tmp_path / "\u041f\u0440")
+    command = [sys.executable, "-B", str(layer / "postinstall.py")]
+    environment = {"PYTHONIOENCODING": "cp1252", "PATH": ""}
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u041f" in done.stdout
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

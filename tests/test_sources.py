@@ -98,6 +98,16 @@ def test_single_wheel_on_one_platform(repo: Monorepo) -> None:
     assert versions == (["3.0", "2.0"] if found.inputs.platforms[0] == HERE else ["2.0", "3.0"])
 
 
+def test_single_wheel_of_what_lies_below_on_one_platform(repo: Monorepo) -> None:
+    other = next(name for name in PLATFORMS if name != HERE)
+    layer(repo, BASE, f"vl-x ; {PLATFORMS[other].marker}")
+    lock(repo, BASE)
+    own = make_wheel(repo.root / "own", "vl-x", "1.0")
+    layer(repo, TOP, "vl-x", base=BASE, **uv(sources={"vl-x": {"path": str(own)}}))
+    found = lock(repo, TOP)
+    assert (found.versions(HERE), found.versions(other)) == ({"vl-x": "1.0"}, {})
+
+
 def test_wheel_below_that_requires_something_else_now(repo: Monorepo) -> None:
     for name in ("vl-old", "vl-new"):
         make_wheel(repo.wheels, name, "1.0")
