@@ -8,35 +8,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.index_assignments import (
+    Assignment,
+    decided,
+    own_assignments,
+    sources,
+    toml_key,
+)
 from hatch_venvstacks.index_url import local_path, same_url
-from hatch_venvstacks.platforms import PLATFORMS, marker_environment
 from hatch_venvstacks.table import LOCATION, did_you_mean, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hatch_venvstacks.spec import Index, LayerSpec
-
-# Minor releases for which markers of sources are compared.
-_PYTHONS = tuple(f"3.{minor}" for minor in range(10, 16))
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A package that comes from the named ``index``, where ``marker`` holds (empty: everywhere).
-
-    ``layer`` is the one that says so, and ``written`` the index that it names; they differ where a
-    layer above says that another one counts.
-    """
-
-    package: str
-    index: str
-    marker: str
-    layer: str
-    written: str
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,7 @@ def resolution_indexes(spec: LayerSpec, below: Sequence[LayerSpec]) -> Resolutio
     links = (link for layer in (spec, *below) for link in layer.uv.find_links)
     return ResolutionIndexes(
         indexes=tuple(_prioritized(spec, indexes)),
-        sources=dict(_sources(spec, assignments)),
+        sources=dict(sources(spec, assignments)),
         exclude_newer=spec.uv.exclude_newer,
         find_links=tuple(dict.fromkeys(links)),
         options=spec.uv.options,
@@ -116,15 +104,6 @@ def check_folders(spec: LayerSpec, indexes: ResolutionIndexes) -> None:
                 f"An index of layer `{spec.name}` is a folder that does not exist: {path}",
                 hint="Look at `[[tool.uv.index]]` and `find-links` of the layer and of those below",
             )
-
-
-def own_assignments(spec: LayerSpec) -> Iterator[Assignment]:
-    """What a layer itself says: ``package-indexes``, and where it is silent ``tool.uv.sources``."""
-    for package, index in spec.package_indexes.items():
-        yield Assignment(package, index, "", spec.name, index)
-    for source in spec.uv.sources:
-        if source.index and source.name not in spec.package_indexes:
-            yield Assignment(source.name, source.index, source.marker, spec.name, source.index)
 
 
 def _check_sources(spec: LayerSpec) -> None:
@@ -150,7 +129,7 @@ def _known(spec: LayerSpec, layers: Mapping[str, LayerSpec]) -> _Known:
     inherited = [_known(base, layers) for base in bases if base is not None]
     overrides = spec.index_overrides
     definitions = _decided_definitions(one for known in inherited for one in known.definitions)
-    assignments = _decided_assignments(one for known in inherited for one in known.assignments)
+    assignments = decided(one for known in inherited for one in known.assignments)
     return _Known(
         (
             *(_Definition(spec.name, index) for index in spec.uv.indexes),
@@ -174,16 +153,6 @@ def _decided_definitions(definitions: Iterable[_Definition]) -> list[_Definition
         if key not in found or one.replaced:
             found[key] = one
     return list(found.values())
-
-
-def _decided_assignments(assignments: Iterable[Assignment]) -> list[Assignment]:
-    found = list(dict.fromkeys(assignments))
-    decided = {(one.layer, one.package, one.marker) for one in found if one.index != one.written}
-    return [
-        one
-        for one in found
-        if one.index != one.written or (one.layer, one.package, one.marker) not in decided
-    ]
 
 
 def _check_overrides(spec: LayerSpec, known: _Known, definitions: Sequence[_Definition]) -> None:
@@ -239,19 +208,19 @@ def _check_default(spec: LayerSpec, one: _Definition, found: Sequence[_Definitio
         f"Two indexes are to take PyPI's place below layer `{spec.name}`:"
         f" {_shown(other)}, and {_shown(one)}",
         hint="Say in the layer which one counts (an index without a name needs one first):"
-        f' `index-overrides = {{ {_key(name)} = "{counts}" }}`',
+        f' `index-overrides = {{ {toml_key(name)} = "{counts}" }}`',
     )
 
 
 def _two_addresses(spec: LayerSpec, one: _Definition, other: _Definition) -> ConfigError:
     name = one.index.name
     if other.layer == spec.name:
-        line = f'`index-overrides = {{ {_key(name)} = "{name}" }}`'
+        line = f'`index-overrides = {{ {toml_key(name)} = "{name}" }}`'
         hint = f"If the one of `{spec.name}` counts, say so there: {line}"
     else:
         hint = (
             "Give one of them another name, or define the one that counts in this layer, with"
-            f' `index-overrides = {{ {_key(name)} = "the-one-that-counts" }}`'
+            f' `index-overrides = {{ {toml_key(name)} = "the-one-that-counts" }}`'
         )
     return ConfigError(
         f"Layer `{spec.name}` knows two indexes of the name `{name}`:"
@@ -295,69 +264,6 @@ def _prioritized(spec: LayerSpec, indexes: Sequence[Index]) -> Iterator[Index]:
         elif index.default:
             # uv looks into the default one last, and without one into PyPI.
             yield replace(index, name="", explicit=False)
-
-
-def _sources(
-    spec: LayerSpec, assignments: Sequence[Assignment]
-) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    packages: dict[str, list[Assignment]] = {}
-    for one in assignments:
-        packages.setdefault(one.package, []).append(one)
-    for package, found in packages.items():
-        for number, one in enumerate(found):
-            for other in found[:number]:
-                if one.index != other.index and _meet(one, other) and _differ(one, other):
-                    raise _two_indexes(spec, other, one)
-        markers: dict[str, list[str]] = {}
-        for one in found:
-            markers.setdefault(one.index, []).append(one.marker)
-        yield package, tuple((index, _either(each)) for index, each in markers.items())
-
-
-def _two_indexes(spec: LayerSpec, one: Assignment, other: Assignment) -> ConfigError:
-    places = [
-        f"from `{each.index}` by layer `{each.layer}`"
-        + (f" (which names `{each.written}`)" if each.index != each.written else "")
-        for each in (one, other)
-    ]
-    return ConfigError(
-        f"`{one.package}` is to come from two indexes in layer `{spec.name}`:"
-        f" {places[0]}, and {places[1]}",
-        hint="Say in the layer which one counts, in its table"
-        f' `{LOCATION}`: `index-overrides = {{ {_key(other.index)} = "{one.index}" }}`',
-    )
-
-
-def _differ(one: Assignment, other: Assignment) -> bool:
-    # Those that one layer has itself are for uv to compare.
-    return one.layer != other.layer or one.written == other.written
-
-
-def _meet(one: Assignment, other: Assignment) -> bool:
-    """Whether both hold on some target platform."""
-    from packaging.markers import Marker
-
-    if not one.marker or not other.marker or one.marker == other.marker:
-        return True
-    first, second = Marker(one.marker), Marker(other.marker)
-    environments = (
-        cast("dict[str, str]", marker_environment(platform, python))
-        for platform in PLATFORMS.values()
-        for python in _PYTHONS
-    )
-    return any(first.evaluate(each) and second.evaluate(each) for each in environments)
-
-
-def _either(markers: Sequence[str]) -> str:
-    if "" in markers:
-        return ""
-    distinct = list(dict.fromkeys(markers))
-    return distinct[0] if len(distinct) == 1 else " or ".join(f"({one})" for one in distinct)
-
-
-def _key(name: str) -> str:
-    """``name`` as a key of TOML."""
-    return f'"{name}"' if "." in name else name
 
 
 def _among(name: str, known: Iterable[str]) -> str:

@@ -95,9 +95,9 @@ def test_lock_is_the_same_bytes_everywhere(
 ) -> None:
     made = []
     for number, builder in enumerate(builders):
-        # Another folder, of another length, and another second.
+        # Another folder, of another length, and another second: the files' times are new, too.
         root = tmp_path / ("x" * 7 * number + "place") / "root"
-        shutil.copytree(origin, root)
+        shutil.copytree(origin, root, copy_function=shutil.copy)
         made.append(locks(builder, root, front_ends.environment, tmp_path / f"fresh-{number}"))
         time.sleep(1.1)
     assert made[0] == made[1]

@@ -6,9 +6,11 @@ are looked at. What is for this machine runs.
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 from email.parser import HeaderParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +30,6 @@ from hatch_venvstacks.runtime_host import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from front_end import FrontEnds
 
@@ -116,7 +117,10 @@ def test_nothing_of_another_platform_or_of_this_machine(
     root = unpack_all(archives, tmp_path / "root")
     target = read_lock(repo.root / FRAMEWORK / "pylock.venvlayer.toml").target(platform)
     tags = frozenset(wheel_tags(target, f"{sys.version_info[0]}.{sys.version_info[1]}"))
-    host = [str(part).encode() for part in (repo.root.parent, sys.prefix, some_interpreter())]
+    cache = repo.front_ends.environment["HATCH_VENVLAYER_CACHE"]
+    uv_cache = os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv"
+    places = (repo.root.parent, sys.prefix, sys.base_prefix, some_interpreter(), cache, uv_cache)
+    host = [str(place).encode() for place in places]
     native, wheels = 0, 0
     for name, content in contents(root):
         kinds = native_platforms(content)
@@ -147,8 +151,12 @@ def test_second_build_gives_the_same_bytes(repo: Monorepo, tmp_path: Path) -> No
                 write(again.root / layer, {name: text})
     for name in ("machine", "wheels"):
         (tmp_path / "again" / name).symlink_to(repo.root.parent / name)
+    caches = {
+        "HATCH_VENVLAYER_CACHE": str(tmp_path / "cache"),
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+    }
     for layer in (FRAMEWORK, APP):
-        again.build(layer, env={**pypi(), PLATFORM: "all"})
+        again.build(layer, env={**pypi(), **caches, PLATFORM: "all"})
     second = {path.name: path.read_bytes() for path in again.archives()}
     assert len(second) == 2 * len(PLATFORMS)
     assert all(first[name] == content for name, content in second.items())

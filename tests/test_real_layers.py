@@ -51,7 +51,10 @@ LAYERS = {
     "frameworks/tensors": (["torch"], RUNTIME),
     "frameworks/models": (["transformers"], "frameworks/tensors"),
     "frameworks/notebooks": (["jupyterlab"], RUNTIME),
-    "apps/web": (["fastapi", "uvicorn[standard]", "httpx", "sqlalchemy"], RUNTIME),
+    "apps/web": (
+        ["fastapi", "uvicorn[standard]", "httpx", "sqlalchemy", "pydantic-settings"],
+        RUNTIME,
+    ),
     "apps/fast": ([f"vl-accel ; {PLATFORMS[ACCEL].marker}", "rich", "numpy"], "frameworks/numbers"),
 }
 # Platforms that had no wheels when this was written: asking for them takes longer.
@@ -203,7 +206,8 @@ def test_package_of_its_own_index_on_one_platform(world: World) -> None:
 @pytest.mark.parametrize("layer", [*LAYERS])
 def test_plain_uv_installs_it(world: World, layer: str, tmp_path: Path) -> None:
     """For what is large, uv says what it would install."""
-    environment = {key: value for key, value in os.environ.items() if key != "UV_PYTHON"}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
+    environment |= pypi()
     venv = tmp_path / "venv"
 
     def uv(*arguments: str) -> str:
