@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.checks import read_checks
 from hatch_venvstacks.errors import ConfigError
 from hatch_venvstacks.index_options import read_index_options
 from hatch_venvstacks.platform_options import (
@@ -71,6 +72,9 @@ LAYER_OPTIONS: Mapping[str, tuple[LayerKind, ...]] = {
     "priority-indexes": _ALL,
     "lock-file": _ALL,
     "compression-level": _ALL,
+    "dynlib-exclude": _ALL,
+    "dynlib-preload": _UPPER,
+    "checks": _ALL,
 }
 
 # Hatch's options of every target (https://hatch.pypa.io/latest/config/build/), and the properties
@@ -137,6 +141,9 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         linux_target=read_linux_target(options),
         macos_target=read_macos_target(options),
         uv=_uv(options, project),
+        dynlib_exclude=_patterns(options, "dynlib-exclude"),
+        dynlib_preload=_patterns(options, "dynlib-preload"),
+        checks=read_checks(options),
         **read_index_options(options)._asdict(),
     )
     spec = replace(spec, exclude_packages=read_excluded(options, spec.requirements))
@@ -163,6 +170,10 @@ def _uv(options: Table, project: ProjectFacts) -> UvSettings:
         features=names("features"),
         dependency_groups=names("dependency-groups"),
     )
+
+
+def _patterns(options: Table, option: str) -> tuple[str, ...]:
+    return tuple(entry for _, entry in options.strings(option, "Pattern") or ())
 
 
 def is_module_path(entry: str) -> bool:

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from hatch_venvstacks.distribution import Target, distribution_plans
+from hatch_venvstacks.below import contents_below, loose_parts
+from hatch_venvstacks.checks import report
+from hatch_venvstacks.distribution import distribution_plans
+from hatch_venvstacks.dynlib import link_libraries, preloaded
 from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.indexes import resolution_indexes
-from hatch_venvstacks.install import Installer
+from hatch_venvstacks.installation import install, inventories, isolated, target_of
+from hatch_venvstacks.integrity import check_cases, check_files, check_imports
+from hatch_venvstacks.inventory import LayerContents
 from hatch_venvstacks.launch import check_launch_module
 from hatch_venvstacks.layout import check_buildable, layout_of
 from hatch_venvstacks.lock import select_wheels
-from hatch_venvstacks.lock_file import read_lock
 from hatch_venvstacks.metadata import describe_layer
 from hatch_venvstacks.names import check_names
+from hatch_venvstacks.reliance import reliance
 from hatch_venvstacks.runtime import provide_runtime, runtime_files
+from hatch_venvstacks.runtime_libraries import RuntimeLibraries
 from hatch_venvstacks.segment import Member, Plan, PlanKind, member_of
-from hatch_venvstacks.sibling_lock import locked_siblings
-from hatch_venvstacks.sibling_wheel import WheelBuilder, check_wheel
 from hatch_venvstacks.spec import LayerKind
-from hatch_venvstacks.wiring import check_path_files, runtime_links, wiring_plan
+from hatch_venvstacks.startup import check_path_files
+from hatch_venvstacks.wiring import Ties, runtime_links, wiring_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.context import Context, LayerProject
-    from hatch_venvstacks.lock import Lock, LockedWheel
+    from hatch_venvstacks.dynlib import Linking
+    from hatch_venvstacks.installation import Installation
+    from hatch_venvstacks.layout import Layout
     from hatch_venvstacks.locking import LockedLayer
-    from hatch_venvstacks.spec import LayerSpec
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What the layer has to do with the layers below.
+
+    ``layers`` is what it and they hold; ``extended`` are its packages that have parts in them, as
+    folders below the site directory; ``linking`` is what it needs of their libraries.
+    """
+
+    layers: tuple[LayerContents, ...]
+    extended: frozenset[str]
+    linking: Linking
+    preloaded: tuple[tuple[str, str], ...]
 
 
 def layer_plans(
@@ -41,13 +60,18 @@ def layer_plans(
     """Everything that the layer is made of, in the archive's order, and its ``layer.json``.
 
     The plans name files in ``work``, an empty folder that must outlive them.
+
+    :raises VenvLayerError: where the layer cannot be put together, or what it and the layers below
+        hold does not go together.
     """
     check_buildable(context.host, context.platform)
     spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
     plans = []
     if spec.kind is LayerKind.RUNTIME:
         plans.append(_runtime_plan(layer, work, context))
-    plans += _distribution_plans(project, layer, work / "wheels", context)
+    there = _installed(project, layer, work / "wheels", context)
+    around = _surroundings(project, layer, there, work, context)
+    plans += _distribution_plans(there, around, layer, context)
     loose = [member_of(path, file) for path, file in project.loose_files(layout.site_packages)]
     if loose:
         members = tuple(sorted(loose, key=lambda member: member.path))
@@ -57,10 +81,13 @@ def layer_plans(
     check_path_files(plans, layout)
     launch = project.launch_name
     if launch is not None:
-        below = partial(_site_folders_below, layer, work / "below", context)
+        below = partial(_site_folders, around.layers[1:], layout)
         check_launch_module(launch, plans, layout.site_packages, layer.python, below)
-    described = describe_layer(layer, project.version, context.platform, layout, plans, launch)
-    plans.append(wiring_plan(layer.stack, layout, described))
+    relies_on = reliance(layer, around.linking.used)
+    described = describe_layer(
+        layer, project.version, context.platform, layout, plans, launch, relies_on
+    )
+    plans.append(wiring_plan(layer.stack, layout, described, _ties(around, plans, layout)))
     check_names(plans, context.platform, layout, context.reporter)
     # What is executable on Windows says its name, and a machine with Windows knows nothing else.
     return [_plain(plan) for plan in plans] if layout.is_windows else plans, described
@@ -99,106 +126,74 @@ def _runtime_plan(layer: LockedLayer, work: Path, context: Context) -> Plan:
     return Plan(PlanKind.RUNTIME, "cpython", tree.version, tuple(members))
 
 
-def _distribution_plans(
+def _installed(
     project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
+) -> Installation:
+    """What the layer's lock adds, and its own wheel, unpacked."""
+    spec = layer.spec
+    if project.scripts and spec.kind is LayerKind.APPLICATION and not project.includes_project():
+        context.reporter.warning(
+            f"`{spec.project_name}` has scripts, but its package is not in the layer:"
+            " hatchling finds no files for its wheel, or `include-project` is false"
+        )
+    wheels = select_wheels(layer.lock, layer.platform, layer.runtime.version)
+    if wheels:
+        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
+        context.reporter.info(f"Fetching {count} of `{spec.name}`")
+    return install(spec, layer.lock, wheels, layer, prefix, context, own=project)
+
+
+def _surroundings(
+    project: LayerProject, layer: LockedLayer, there: Installation, work: Path, context: Context
+) -> _Surroundings:
+    """Look at the layer and at those below together; findings are reported."""
+    spec, site = layer.spec, layout_of(context.platform, layer.runtime.minor).site_packages
+    parts = (*inventories(there, layer, context), *loose_parts(project, layer, context))
+    names = frozenset(base.name for base in layer.stack.below)
+    top = LayerContents(spec.name, parts, names, spec.dynlib_exclude)
+    layers = (top, *contents_below(layer, work / "below", context))
+    libraries = RuntimeLibraries(layer, work / "libraries", context)
+    imports = check_imports(layers, site)
+    linking = link_libraries(layers, site, context.platform, libraries)
+    loaded = preloaded(spec.dynlib_preload, layers, libraries) if spec.dynlib_preload else ()
+    findings = (
+        *imports.findings,
+        *check_files(layers, site),
+        *check_cases(layers, site, context.platform),
+        *linking.findings,
+    )
+    report(findings, spec.checks, spec.name, context.reporter)
+    return _Surroundings(layers, imports.extended, linking, tuple(loaded))
+
+
+def _distribution_plans(
+    there: Installation, around: _Surroundings, layer: LockedLayer, context: Context
 ) -> list[Plan]:
     """The plans of what the layer's lock adds, and of the project's own wheel."""
-    installer = _installer(layer)
-    wheels = _install(layer.spec, layer.lock, layer, prefix, context, doing="Fetching")
     name = str(canonicalize_name(layer.spec.project_name))
-    siblings = _install_siblings(layer.spec, layer.lock, layer, prefix, context)
-    own = _own_wheel(project, prefix, context)
-    if own is not None:
-        installer.project(own, prefix)
-    built = {**siblings, **({name: own} if own is not None else {})}
-
-    def isolate(wanted: str) -> Path:
-        alone = prefix.with_name(f"{prefix.name}-{wanted}")
-        installer.wheels([wheel for wheel in wheels if wheel.name == wanted], alone)
-        if wanted in built:
-            installer.project(built[wanted], alone)
-        return alone
-
-    dates = dict.fromkeys((*siblings, name), context.mtime)
-    return distribution_plans(prefix, _target(layer, context), isolate, dates)
-
-
-def _target(layer: LockedLayer, context: Context) -> Target:
-    layout = layout_of(context.platform, layer.runtime.minor)
-    return Target(
-        context.platform,
-        layout,
-        host=layout_of(context.host, layer.runtime.minor),
-        interpreter=str(layer.python),
-        python=(
-            layout.runtime_python if layer.spec.kind is LayerKind.RUNTIME else layout.layer_python
-        ),
+    target = target_of(layer, context)
+    inits = {f"{target.layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
+    return distribution_plans(
+        there.prefix,
+        target,
+        lambda wanted: isolated(there, wanted, layer),
+        dates=dict.fromkeys((*there.built, name), context.mtime),
+        extended=frozenset(inits),
     )
 
 
-def _own_wheel(project: LayerProject, prefix: Path, context: Context) -> Path | None:
-    if not project.includes_project():
-        if project.scripts and project.spec.kind is LayerKind.APPLICATION:
-            context.reporter.warning(
-                f"`{project.spec.project_name}` has scripts, but its package is not in the layer:"
-                " hatchling finds no files for its wheel, or `include-project` is false"
-            )
-        return None
-    context.reporter.info(f"Building the wheel of `{project.spec.project_name}`")
-    folder = prefix.with_name("own")
-    folder.mkdir()
-    return project.build_wheel(folder)
+def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
+    """What the wiring must have for the layers below, besides what every layer has."""
+    held = {member.path for plan in plans for member in plan.members}
+    inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
+    links = {link.path: link.layer for link in around.linking.links}
+    return Ties(links, tuple(sorted(inits - held)), around.preloaded)
 
 
-def _installer(layer: LockedLayer) -> Installer:
-    indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
-    return Installer(layer.spec.name, layer.python, layer.platform, indexes)
-
-
-def _install(
-    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context, doing: str
-) -> list[LockedWheel]:
-    """Install what the ``lock`` of ``spec`` adds, on the runtime of ``layer``, into ``prefix``."""
-    wheels = select_wheels(lock, layer.platform, layer.runtime.version)
-    if wheels:
-        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
-        context.reporter.info(f"{doing} {count} of `{spec.name}`")
-    _installer(layer).wheels(wheels, prefix)
-    return wheels
-
-
-def _install_siblings(
-    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context
-) -> dict[str, Path]:
-    """Build the siblings that the ``lock`` of ``spec`` adds and install them, too; their wheels."""
-    builder = WheelBuilder(layer.python, context.mtime)
-    wheels = {}
-    for one in locked_siblings(lock, layer.platform.name):
-        context.reporter.info(f"Building the wheel of `{one.name}` for `{spec.name}`")
-        wheel = builder.build(one.root, prefix.with_name(f"{prefix.name}.{one.name}"))
-        check_wheel(wheel, one.name, one.version, layer.platform, layer.runtime.minor)
-        _installer(layer).project(wheel, prefix)
-        wheels[one.name] = wheel
-    return wheels
-
-
-def _site_folders_below(
-    layer: LockedLayer, work: Path, context: Context
+def _site_folders(
+    layers: Sequence[LayerContents], layout: Layout
 ) -> Iterator[Callable[[str], bool]]:
     """For each layer below, in import order: does its site directory have this file?"""
-    site = layout_of(context.host, layer.runtime.minor).site_packages
-    for spec in layer.stack.below:
-        project = context.open_project(spec.root)
-        yield {
-            *project.package_files(),
-            *(path.removeprefix(f"{site}/") for path, _ in project.loose_files(site)),
-        }.__contains__
-        prefix = work / spec.name
-        lock = read_lock(spec.lock_file)
-        _install(spec, lock, layer, prefix, context, doing="Looking for the launch module in")
-        _install_siblings(spec, lock, layer, prefix, context)
-        yield partial(_exists, prefix / site)
-
-
-def _exists(folder: Path, path: str) -> bool:
-    return (folder / path).exists()
+    site = f"{layout.site_packages}/"
+    for one in layers:
+        yield {path.removeprefix(site) for part in one.parts for path in part.files}.__contains__

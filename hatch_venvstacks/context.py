@@ -60,8 +60,12 @@ class LayerProject(Protocol):
     def includes_project(self) -> bool:
         """Whether the project's own wheel is a part of the layer."""
 
-    def package_files(self) -> Iterable[str]:
-        """The files of the project's wheel in a site directory, as far as known without a build."""
+    def package_files(self) -> Iterable[tuple[str, Path]]:
+        """The files of the project's wheel in a site directory, as far as known without a build.
+
+        Each comes as its path there, and the file that it is made of; raises :class:`ConfigError`
+        where they cannot be found.
+        """
 
     def hooked(self, artifact: Path) -> AbstractContextManager[None]:
         """Run the project's build hooks around what makes ``artifact``, as hatchling does."""

@@ -82,14 +82,22 @@ class HatchProject:
         core = self._builder.metadata.core
         return (*core.scripts, *core.gui_scripts)
 
-    def package_files(self) -> Iterator[str]:
-        """The files that the project's wheel puts into a site directory, by their paths there.
+    def package_files(self) -> Iterator[tuple[str, Path]]:
+        """The files that the project's wheel puts into a site directory: path there, file here.
 
         What build hooks would add is not among them.
         """
-        if self.includes_project():
-            for file in self._wheel_builder.recurse_included_files():
-                yield Path(file.distribution_path).as_posix()
+        if not self.includes_project():
+            return
+        try:
+            found = list(self._wheel_builder.recurse_included_files())
+        except Exception as error:
+            raise ConfigError(
+                f"The files of the wheel of the project `{self.spec.project_name}` cannot be found",
+                detail=f"  {words(error)}",
+            ) from error
+        for file in found:
+            yield Path(file.distribution_path).as_posix(), Path(file.path)
 
     @cached_property
     def core_metadata(self) -> str:

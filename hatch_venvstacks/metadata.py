@@ -12,7 +12,7 @@ from hatch_venvstacks.segment import FORMAT, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hatch_venvstacks.archive import Archive
     from hatch_venvstacks.layout import Layout
@@ -28,10 +28,12 @@ def describe_layer(
     layout: Layout,
     plans: Sequence[Plan],
     launch_module: str | None,
+    relies_on: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of ``layer.json`` of a ``layer`` that is made of ``plans``.
 
-    ``layout`` is that of ``platform``.
+    ``layout`` is that of ``platform``, ``relies_on`` what
+    :func:`~hatch_venvstacks.reliance.reliance` gives.
     """
     stack, folder = layer.stack, f"{layout.scripts}/"
     is_runtime = stack.top.kind is LayerKind.RUNTIME
@@ -41,13 +43,18 @@ def describe_layer(
         "version": version,
         "kind": str(stack.top.kind),
         "platform": platform.name,
-        "python": {"implementation": "cpython", "version": _python_version(layer, plans)},
+        "python": {
+            "implementation": "cpython",
+            "version": _python_version(layer, plans),
+            "abi": f"cp{layer.runtime.minor.replace('.', '')}",
+        },
         "executable": layout.runtime_python if is_runtime else layout.layer_python,
         "site_packages": layout.site_packages,
         "base_layers": [
             {"name": base.name, "kind": str(base.kind), "path": f"../{base.name}"}
             for base in stack.below
         ],
+        "relies_on": list(relies_on),
         "distributions": [
             {"name": plan.name, "version": plan.version}
             for plan in plans

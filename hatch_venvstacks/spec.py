@@ -147,6 +147,8 @@ class LayerSpec:
     (``(13, 0)``), ``None`` where they are left out. ``exclude_packages`` are normalized names.
     ``package_indexes`` maps normalized names of packages to names of indexes, ``index_overrides``
     names of indexes to those that stand for them, and ``priority_indexes`` are names of indexes.
+    ``dynlib_exclude`` and ``dynlib_preload`` are glob patterns of shared libraries, ``checks`` maps
+    names of checks to patterns with levels (see :mod:`hatch_venvstacks.checks`).
     """
 
     root: Path
@@ -170,3 +172,6 @@ class LayerSpec:
     index_overrides: Mapping[str, str] = field(default_factory=dict)
     priority_indexes: tuple[str, ...] = ()
     uv: UvSettings = UvSettings()
+    dynlib_exclude: tuple[str, ...] = ()
+    dynlib_preload: tuple[str, ...] = ()
+    checks: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

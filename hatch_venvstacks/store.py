@@ -8,6 +8,7 @@ goes a digest of its files, which is checked at every use; an entry that was alt
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ import uuid
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import BuildError, words
@@ -56,6 +57,38 @@ class Store:
         :raises BuildError: where the cache folder cannot be written.
         """
         return self._entry(self.root / "runtimes", key, make)
+
+    def document(self, key: str) -> Any:
+        """The value that was kept under ``key``; ``None`` where there is none, or a damaged one."""
+        try:
+            digest, _, body = self._document(key).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            return None
+        return json.loads(body)
+
+    def keep_document(self, key: str, value: Any) -> None:
+        """Keep ``value``, which JSON can hold, under ``key``; a cache that is read-only keeps none.
+
+        ``key`` is made of all that the value depends on.
+        """
+        body = json.dumps(value, separators=(",", ":")).encode()
+        path = self._document(key)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink()
+                raise
+
+    def _document(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self.root / "documents" / name[:2] / f"{name}.json"
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.distribution import Installed, Target, distribution_plans, read_prefix
+from hatch_venvstacks.distribution import Target, distribution_plans
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.install import Installer
+from hatch_venvstacks.installed import Installed, read_prefix
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import PLATFORMS, host_platform

@@ -67,8 +67,8 @@ def test_a_diamond(monorepo: Monorepo, tmp_path: Path) -> None:
     root = unpack_all(monorepo.archives(), tmp_path / "root")
     source = "import json, shared, sys; print(json.dumps([sys.PATHFILES, sys.path, shared.WHO]))"
     ran, path, who = facts(root / "t" / "bin" / "python", tmp_path, source)
-    # Those of the layers below, then the application's own: each once, each in its own folder.
-    assert ran == ["left l", "right r", "base rt", "top t"]
+    # The application's own, then those of the layers below: each once, each in its own folder.
+    assert ran == ["top t", "left l", "right r", "base rt"]
     layers = [Path(entry).relative_to(root).parts[0] for entry in path if "site-packages" in entry]
     assert layers == ["t", "l", "r", "rt"]
     assert who == "l"

@@ -58,19 +58,22 @@ def layer(stack: Stack) -> LockedLayer:
 
 
 def test_layer_json_of_an_application() -> None:
-    assert describe_layer(layer(Stack(APP, BELOW)), "1.5", LINUX, LAYOUT, PLANS, "app.cli") == {
+    relies_on = [{"name": "rt", "distributions": [], "libraries": []}]
+    found = layer(Stack(APP, BELOW))
+    assert describe_layer(found, "1.5", LINUX, LAYOUT, PLANS, "app.cli", relies_on) == {
         "format": FORMAT,
         "name": "app",
         "version": "1.5",
         "kind": "application",
         "platform": "linux_x86_64",
-        "python": {"implementation": "cpython", "version": "3.11.13"},
+        "python": {"implementation": "cpython", "version": "3.11.13", "abi": "cp311"},
         "executable": "bin/python",
         "site_packages": SITE,
         "base_layers": [
             {"name": "base", "kind": "framework", "path": "../base"},
             {"name": "rt", "kind": "runtime", "path": "../rt"},
         ],
+        "relies_on": [{"name": "rt", "distributions": [], "libraries": []}],
         "distributions": [
             {"name": "b-dist", "version": "2.0"},
             {"name": "app", "version": "1.0"},

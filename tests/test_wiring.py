@@ -18,10 +18,9 @@ from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind, LayerSpec
 from hatch_venvstacks.stack import Stack, build_stack
+from hatch_venvstacks.startup import LAST_FILE, PATH_FILE, check_path_files
 from hatch_venvstacks.wiring import (
     LAYER_JSON,
-    PATH_FILE,
-    check_path_files,
     runtime_links,
     to_json,
     wiring_plan,
@@ -108,29 +107,29 @@ def test_path_files_run_once_in_import_order(
     for name in DIAMOND:
         there.write(name, "counter.pth", COUNT)
     ran, path, prefix, base, executable, _ = there.look("app", *options)
-    assert ran == ["left", "right", "runtime", "app"]
+    assert ran == ["app", "left", "right", "runtime"]
     sites = [str(there.root / name / there.site) for name in ("app", "left", "right", "runtime")]
     assert [entry for entry in path if entry.startswith(str(there.root))] == sites
     assert len(path) == len(set(path))
     assert prefix == str(there.root / "app")
     assert base != prefix
     assert executable == str(there.root / "app/bin/python")
-    assert there.look("left", *options)[0] == ["runtime", "left"]
+    assert there.look("left", *options)[0] == ["left", "runtime"]
 
 
 @posix
 def test_order_of_path_files_within_layers(tmp_path: Path, minor: str) -> None:
     there = Deployment(tmp_path, minor, {"rt": (), "app": ("rt",)})
     for layer in ("rt", "app"):
-        for name in ("b.pth", "a.pth", "~z.pth", "A.pth", "0.pth"):
+        for name in ("b.pth", "a.pth", "~a.pth", "A.pth", "0.pth"):
             line = f'import sys; sys.__dict__.setdefault("ran", []).append("{layer}/{name}")\n'
             there.write(layer, name, line)
         for name in ("no.pth.txt", "sub/nested.pth", "pth"):
             there.write(layer, name, NO)
     # Newer releases of Python pass over hidden ones, older ones do not.
     there.write("rt", ".hidden.pth", NO)
-    expected = [f"{name}.pth" for name in ("0", "A", "a", "b", "~z")]
-    assert there.look("app")[0] == [f"{one}/{name}" for one in ("rt", "app") for name in expected]
+    expected = [f"{name}.pth" for name in ("0", "A", "a", "b", "~a")]
+    assert there.look("app")[0] == [f"{one}/{name}" for one in ("app", "rt") for name in expected]
 
 
 @posix
@@ -146,7 +145,7 @@ def test_lines_see_their_own_folder_and_add_paths(tmp_path: Path, minor: str) ->
         *(f"{name}/{there.site}" for name in ("app", "left", "right", "runtime")),
         *(
             f"{n}/{there.site}/{e}"
-            for n in ("left", "runtime", "app")
+            for n in ("app", "left", "runtime")
             for e in ("by-line", "extra")
         ),
     ]
@@ -160,7 +159,7 @@ def test_broken_path_file_below_stops_no_other(tmp_path: Path, minor: str) -> No
     for name in DIAMOND:
         there.write(name, "counter.pth", COUNT)
     *_, said = found = there.look("app", said=True)
-    assert found[0] == ["left", "right", "runtime", "app"]
+    assert found[0] == ["app", "left", "right", "runtime"]
     assert "no_such_module_at_all" in said
     assert said.count("Error processing line") == 1
 
@@ -180,7 +179,7 @@ def test_names_of_layers(tmp_path: Path, name: str) -> None:
     there = Deployment(tmp_path, found[1], {"rt": (), name: ("rt",), "app": (name,)})
     for layer in there.bases:
         there.write(layer, "counter.pth", COUNT)
-    assert there.look("app")[0] == [name, "rt", "app"]
+    assert there.look("app")[0] == ["app", name, "rt"]
 
 
 @posix
@@ -192,7 +191,7 @@ def test_moved_and_read_only_root(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("second")
     for root in ("second", "link"):
         there.root = tmp_path / root
-        assert there.look("app")[0] == ["left", "right", "runtime", "app"]
+        assert there.look("app")[0] == ["app", "left", "right", "runtime"]
 
 
 @posix
@@ -203,7 +202,7 @@ def test_processes_that_start_others(tmp_path: Path, minor: str) -> None:
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOK!r}], check=True)"
     command = [str(tmp_path / "app/bin/python3"), "-c", code]
     ran, *_ = json.loads(subprocess.run(command, check=True, capture_output=True, env={}).stdout)
-    assert ran == ["left", "right", "runtime", "app"]
+    assert ran == ["app", "left", "right", "runtime"]
 
 
 @posix
@@ -240,10 +239,12 @@ def test_members(tmp_path: Path) -> None:
     text = members[f"{LINUX.site_packages}/{PATH_FILE}"].content
     assert isinstance(text, bytes)
     lines = text.decode("ascii").splitlines()
-    assert lines[:3] == [
+    assert lines == [
         f"../../../../{name}/lib/python3.12/site-packages" for name in ("left", "right", "runtime")
     ]
-    assert len(lines) == 4
+    last = members[f"{LINUX.site_packages}/{LAST_FILE}"].content
+    assert isinstance(last, bytes)
+    assert last.count(b"\n") == 1
     assert not any(member.executable for member in plan.members)
     assert str(tmp_path).encode() not in b"".join(
         member.content for member in plan.members if isinstance(member.content, bytes)
@@ -255,7 +256,12 @@ def test_members_for_windows(tmp_path: Path) -> None:
     plan = wiring_plan(stack_of(tmp_path, "app", DIAMOND), layout, {})
     members = {member.path: member for member in plan.members}
     path_file = f"Lib/site-packages/{PATH_FILE}"
-    assert list(members) == [path_file, "postinstall.py", LAYER_JSON]
+    assert list(members) == [
+        path_file,
+        f"Lib/site-packages/{LAST_FILE}",
+        "postinstall.py",
+        LAYER_JSON,
+    ]
     assert not any(member.link for member in plan.members)
     program = Path(postinstall.__file__).read_bytes()
     assert members["postinstall.py"].content == program
@@ -286,7 +292,7 @@ def test_path_file_for_windows(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-I", "-S", "-c", code]
     ran, path = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    assert ran == ["left", "right", "runtime", "app"]
+    assert ran == ["app", "left", "right", "runtime"]
     assert path == [sites[name] for name in ("app", "left", "right", "runtime")]
 
 
