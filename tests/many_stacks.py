@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"Stacks {seeds[0]} to {seeds[-1]}, {options.jobs} at a time", flush=True)
     start, failed = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="stacks-") as name:
-        one = partial(_one, workshop=make_workshop(Path(name)), folder=Path(name))
+        with redirect_stdout(StringIO()):
+            workshop = make_workshop(Path(name))
+        one = partial(_one, workshop=workshop, folder=Path(name))
         with ProcessPoolExecutor(options.jobs) as pool:
             for seed, fault in zip(seeds, pool.map(one, seeds), strict=True):
                 if fault:
@@ -57,7 +61,9 @@ def _one(seed: int, *, workshop: Workshop, folder: Path) -> str:
     stack = generate(seed)
     with tempfile.TemporaryDirectory(prefix=f"stack{seed}-", dir=folder) as own:
         try:
-            examine(stack, workshop, Path(own))
+            # Without the commands that unpack archives.
+            with redirect_stdout(StringIO()):
+                examine(stack, workshop, Path(own))
         except AssertionError as error:
             return f"{stack}\n# seed {seed}\n{error}\n"
     return ""
