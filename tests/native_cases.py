@@ -67,8 +67,29 @@ WHEELS: Mapping[str, Mapping[str, tuple[Library, ...]]] = {
             _lib("vl_hub/lib/libvlhub_adv.so.9"),
         ),
         "vl-desk": (
-            _lib("vl_desk/libvldesk.so.1", at="$ORIGIN", opened=("libvldesk_ops.so.1",)),
+            _lib(
+                "vl_desk/libvldesk.so.1",
+                at="$ORIGIN",
+                opened=("libvldesk_ops.so.1", "libvldesk_extra.so.1"),
+            ),
             _lib("vl_desk/libvldesk_ops.so.1"),
+        ),
+        "vl-desk-extra": (_lib("vl_desk/libvldesk_extra.so.1"),),
+        "vl-tray": (_lib("vl_tray/libvltray.so.1", "libvldesk.so.1", at="$ORIGIN/../vl_desk"),),
+        "vl-office": (
+            _lib(
+                "vl_office/libvloffice.so.1",
+                at="$ORIGIN/../vl_paper/lib",
+                opened=("libvlpaper.so.1",),
+            ),
+            _lib("vl_paper/lib/libvlpaper.so.1"),
+        ),
+        # A plugin for programs that add no `lib` to the names that they open.
+        "vl-engine": (_lib("vl_engines/lib/vlengine.so"),),
+        "vl-root": (_lib("libvlroot.so.1"),),
+        "vl-nest": (
+            _lib("vl_nest/lib/libvlnest.so.1"),
+            _lib("vl_nest/lib/sub/libvlnestsub.so.1"),
         ),
         "vl-chain-core": (
             _lib(
@@ -207,6 +228,22 @@ WHEELS: Mapping[str, Mapping[str, tuple[Library, ...]]] = {
                 at="/nowhere/lib:${ORIGIN}/./..//vl_one/lib/",
             ),
         ),
+        "vl-usetray": (_user("usetray", "libvltray.so.1", at=("vl_tray",)),),
+        "vl-useoffice": (_user("useoffice", "libvloffice.so.1", at=("vl_office",)),),
+        "vl-useengine": (_user("useengine", opened=("vlengine.so",), at=("vl_engines/lib",)),),
+        "vl-useroot": (_user("useroot", "libvlroot.so.1", at=(".",)),),
+        "vl-usenest": (
+            _user(
+                "usenest",
+                "libvlnestsub.so.1",
+                "libvlnest.so.1",
+                at=("vl_nest/lib/sub", "vl_nest/lib"),
+            ),
+        ),
+        "vl-usecoreown": (_user("usecoreown", "libvlcoreown.so.1", at=("vl_coreown/lib",)),),
+        "vl-slash": (_lib("vl_slash/libvlslash.so", "$ORIGIN/../vl_one/lib/libvlone.so.1"),),
+        "vl-leftpart": (_lib("vl_sides/lib/libvlleftside.so"),),
+        "vl-leftdata": (_lib("data/lib/libvlleftdata.so.1", "libvldata.so.1", at="$ORIGIN"),),
         "vl-chain-left": (
             _lib(
                 "vl_chain_left/lib/libvlchainleft.so.1",
@@ -217,11 +254,16 @@ WHEELS: Mapping[str, Mapping[str, tuple[Library, ...]]] = {
         ),
     },
     RIGHT: {
+        "vl-rightpart": (_lib("vl_sides/lib/libvlrightside.so"),),
         "vl-rightone": (_user("rightone", "libvlone.so.1", at=("vl_one/lib",)),),
     },
     APP: {
         "vl-appzero": (_user("appzero", "libvlzero.so.1", at=("vl_zero/lib",)),),
         "vl-appchain": (_user("appchain", "libvlchainleft.so.1", at=("vl_chain_left/lib",)),),
+        "vl-appdata": (_user("appdata", "libvlleftdata.so.1", at=("../..",)),),
+        "vl-appsides": (
+            _user("appsides", "libvlleftside.so", "libvlrightside.so", at=("vl_sides/lib",)),
+        ),
         "vl-appboth": (
             _user(
                 "appboth",
@@ -247,7 +289,14 @@ SAID = {
     "vl_usenative": "vlusenative(vlq(vlr))",
     "vl_usedata": "vlusedata(vldata)",
     "vl_usehub": "vlusehub(vlhub(vlhub_ops(vlhub_adv),vlhub_adv))",
-    "vl_usedesk": "vlusedesk(vldesk(vldesk_ops))",
+    "vl_usedesk": "vlusedesk(vldesk(vldesk_ops,vldesk_extra))",
+    "vl_usetray": "vlusetray(vltray(vldesk(vldesk_ops,vldesk_extra)))",
+    "vl_useoffice": "vluseoffice(vloffice(vlpaper))",
+    "vl_useengine": "vluseengine(vlengine)",
+    "vl_useroot": "vluseroot(vlroot)",
+    "vl_usenest": "vlusenest(vlnestsub,vlnest)",
+    "vl_usecoreown": "vlusecoreown(vlcoreown)",
+    "vl_slash": "vlslash(vlone)",
     "vl_usechain": "vlusechain(vlchain(vldeep))",
     "vl_uselink": "vluselink(vllink(vldeep))",
     "vl_useplugin": "vluseplugin(vlplugin)",
@@ -264,13 +313,19 @@ SAID = {
     "vl_rightone": "vlrightone(vlone)",
     "vl_appzero": "vlappzero(vlzero)",
     "vl_appchain": f"vlappchain(vlchainleft({DEEP}))",
+    "vl_appdata": "vlappdata(vlleftdata(vldata))",
+    "vl_appsides": "vlappsides(vlleftside,vlrightside)",
     "vl_appboth": "vlappboth(vluseone(vlone),vlrightone(vlone))",
     "vl_own": "vlown(vlone)",
     "vl_extension": "vlone",
 }
 
-# Of the application's own project, and an extension module: it needs `Python.h`.
-OWN = _user("own", "libvlone.so.1", at=("vl_one/lib",))
+# Of the projects themselves: layer -> distribution -> its libraries.
+OWN = {
+    CORE: {"vl-coreown": (_lib("vl_coreown/lib/libvlcoreown.so.1"),)},
+    APP: {"vl-own": (_user("own", "libvlone.so.1", at=("vl_one/lib",)),)},
+}
+# An extension module, which needs `Python.h`.
 EXTENSION = _lib("vl_extension.abi3.so", "libvlone.so.1", at="$ORIGIN/vl_one/lib")
 # Modules beside libraries that are linked, in a namespace package of two layers.
 FILES = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters import interpreter_or_skip, some_interpreter
 from monorepo import RUNTIME
 from native_cases import APP, BASES, EXTENSION, FILES, LAYERS, OWN, WHEELS
 from native_wheels import compiled_extension, native_wheel, package_files
@@ -16,6 +18,7 @@ from uv import find_uv_bin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from front_end import FrontEnds
     from monorepo import Monorepo
 
 
@@ -55,8 +58,8 @@ def make_wheels(folder: Path) -> bool:
     return True
 
 
-def build_stack(repo: Monorepo, python: Path) -> dict[str, str]:
-    """Write all layers and build them with ``python``; what the builds said."""
+def build_stack(repo: Monorepo) -> dict[str, str]:
+    """Write all layers and build them; what the builds said."""
     said = {}
     for layer in LAYERS:
         names = [*WHEELS[layer]]
@@ -66,30 +69,56 @@ def build_stack(repo: Monorepo, python: Path) -> dict[str, str]:
         elif layer == APP:
             names += ["vl-extension"] if any(repo.wheels.glob("vl_extension-*")) else []
             options["dynlib_preload"] = ["libvlpreloaded.so.*"]
+        if layer in OWN:
+            options["include_project"] = True
         folder = repo.layer(layer, dependencies=names, **options)
-        if layer == APP:
-            _write_own_package(folder)
-        said[layer] = repo.build(layer, env={"HATCH_PYTHON": str(python)}).stderr
+        _write_own_packages(folder, layer)
+        said[layer] = repo.build(layer).stderr
     return said
 
 
-def _write_own_package(folder: Path) -> None:
-    for name, content in package_files("vl-own", OWN).items():
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with (folder / "pyproject.toml").open("a") as file:
-        file.write("[tool.hatch.build.targets.wheel]\npackages = ['vl_own']\n")
+def _write_own_packages(folder: Path, layer: str) -> None:
+    packages = [name.replace("-", "_") for name in OWN.get(layer, ())]
+    for name, libraries in OWN.get(layer, {}).items():
+        for member, content in package_files(name, *libraries).items():
+            path = folder / member
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if packages:
+        with (folder / "pyproject.toml").open("a") as file:
+            file.write(f"[tool.hatch.build.targets.wheel]\npackages = {packages}\n")
 
 
-def plain_environment(root: Path, wheels: Path, python: Path) -> Place:
-    """The same distributions in the virtual environment ``root``; the project's own is a wheel."""
+def builder(front_ends: FrontEnds, minor: str, folder: Path) -> FrontEnds:
+    """Those that run with another CPython, so that a runtime is a copy of it.
+
+    It is an environment of its own, in the new folder ``folder``, with the wheel of the plugin.
+    """
+    python = interpreter_or_skip(minor)
+    if minor == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return front_ends
+    environment = {**front_ends.environment, "VIRTUAL_ENV": str(folder)}
+    _uv("venv", "--python", python, folder, env=environment)
+    _uv("pip", "install", *front_ends.wheels.glob("*.whl"), env=environment)
+    return replace(front_ends, python=str(folder / "bin" / "python"))
+
+
+def plain_environment(root: Path, wheels: Path) -> Place:
+    """The same distributions in the virtual environment ``root``; the projects' own are wheels."""
     own = root.parent / "own"
-    uv = find_uv_bin()
+    for packages in OWN.values():
+        for name, libraries in packages.items():
+            native_wheel(own, name, *libraries)
     environment = {"UV_CACHE_DIR": str(root.parent / "cache"), "VIRTUAL_ENV": str(root)}
-    subprocess.run([uv, "venv", "-q", "--python", python, root], check=True, env=environment)
-    found = [*wheels.glob("*.whl"), native_wheel(own, "vl-own", OWN)]
-    install = [uv, "pip", "install", "-q", "--no-index", "--no-config"]
-    subprocess.run([*install, *found], check=True, env=environment)
+    _uv("venv", "--python", some_interpreter(), root, env=environment)
+    found = [*wheels.glob("*.whl"), *own.glob("*.whl")]
+    _uv("pip", "install", "--no-index", "--no-config", *found, env=environment)
     (library,) = root.glob("lib/python*")
     return Place(library.name.removeprefix("python"), root, {})
+
+
+def _uv(*arguments: str | Path, env: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [find_uv_bin(), *arguments], env=env, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr

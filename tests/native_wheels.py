@@ -89,9 +89,9 @@ class Library:
 
     What lies in ``scripts/`` is a program: it prints what the function says.
 
-    ``needed`` and ``opened`` are file names: of the libraries in ``DT_NEEDED``, and of those that
-    the function opens when it is called. ``back`` are needed too, but only their names are asked
-    for: libraries that need each other would never come to an end. ``run_path`` becomes
+    ``needed`` and ``opened`` are file names: of the libraries in ``DT_NEEDED`` (paths, too), and of
+    those that the function opens when it is called. ``back`` are needed too, but only their names
+    are asked for: libraries that need each other would never come to an end. ``run_path`` becomes
     ``DT_RUNPATH``, or ``DT_RPATH`` where it is ``inherited``. ``says`` tells apart two libraries
     of one file name.
     """
@@ -182,11 +182,11 @@ def _compile(source: str, library: Library, options: Sequence[str]) -> bytes:
         tags = "disable" if library.inherited else "enable"
         options = [*options, f"-Wl,-rpath,{library.run_path},--{tags}-new-dtags"]
     with tempfile.TemporaryDirectory() as folder:
-        for name in needed:
-            # Has no soname: the file name becomes what is needed.
-            _run_compiler(_stub(name), "-shared", "-o", str(Path(folder, name)))
+        stubs = [str(Path(folder, f"{number}.so")) for number in range(len(needed))]
+        for stub, name in zip(stubs, needed, strict=True):
+            _run_compiler(_stub(name), "-shared", f"-Wl,-soname,{name}", "-o", stub)
         output = Path(folder, "output")
-        linked = ["-L", folder, "-Wl,--no-as-needed", *(f"-l:{name}" for name in needed), "-ldl"]
+        linked = ["-Wl,--no-as-needed", *stubs, "-ldl"]
         _run_compiler(source, *options, "-o", str(output), then=linked)
         return output.read_bytes()
 
@@ -224,5 +224,5 @@ def _stub(name: str) -> str:
 
 
 def _symbol(file: str) -> str:
-    """The name of the function of the library ``file``."""
-    return re.sub(r"\W", "_", file)
+    """The name of the function of the library ``file``, which may be a path."""
+    return re.sub(r"\W", "_", file.rpartition("/")[2])

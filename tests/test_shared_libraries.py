@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -12,24 +13,22 @@ from typing import TYPE_CHECKING
 import pytest
 from deployed import facts, run, unpack_all
 from filelock import FileLock
-from interpreters import MINORS, interpreter_or_skip, interpreters, some_interpreter
+from interpreters import MINORS
 from monorepo import RUNTIME, Monorepo
 from native_cases import APP, BASES, CORE, LAYERS, LEFT, RIGHT, SAID, WHEELS
-from native_stack import Place, build_stack, make_wheels, plain_environment
+from native_stack import Place, build_stack, builder, make_wheels, plain_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from front_end import FrontEnds
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs what Linux builds")
 
 PLAIN = "plain"
-# The reference last, so that each place has one number with and without it: pytest groups by that.
+# The reference last: pytest puts tests in order by the number of a parameter.
 EVERYWHERE = [
     pytest.param(one, marks=pytest.mark.xdist_group(f"native-{one}")) for one in (*MINORS, PLAIN)
 ]
-layered = pytest.mark.parametrize("place", EVERYWHERE[:-1], indirect=True, scope="module")
+layered = pytest.mark.parametrize("place", EVERYWHERE[:-1], indirect=True, scope="session")
 # Two of one soname: a process gets only the first, with and without place.
 TWINS = {"vl_twina", "vl_twinb", "vl_twinlow"}
 SAY = "import json, {0}; print(json.dumps({0}.say()))"
@@ -50,24 +49,34 @@ def native_wheels(shared_folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=EVERYWHERE)
+@pytest.fixture(scope="session", params=EVERYWHERE)
 def place(
     request: pytest.FixtureRequest,
     native_wheels: Path,
     front_ends: FrontEnds,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Place]:
-    """The stack of each minor release, and the reference, at a path that is hard to quote."""
-    folder = tmp_path_factory.mktemp("native")
-    root = folder / "some where" / "ünïcode"
-    root.parent.mkdir()
-    if request.param == PLAIN:
-        yield plain_environment(root, native_wheels, some_interpreter())
-    else:
-        repo = Monorepo(folder / "repo", native_wheels, front_ends)
-        said = build_stack(repo, interpreter_or_skip(request.param))
-        yield Place(request.param, unpack_all(repo.archives(), root), said)
-    shutil.rmtree(folder)
+    shared_folder: Path,
+) -> Place:
+    """The stack of each minor release, and the reference; each is made once a session.
+
+    They lie at a path that is hard to quote.
+    """
+    name: str = request.param
+    folder = shared_folder / f"native-{name}"
+    root, done = folder / "some where" / "ünïcode", folder / "done.json"
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            root.parent.mkdir(parents=True)
+            if name == PLAIN:
+                made = plain_environment(root, native_wheels)
+            else:
+                runs = builder(front_ends, name, folder / "builder")
+                repo = Monorepo(folder / "repo", native_wheels, runs)
+                said = build_stack(repo)
+                made = Place(name, unpack_all(repo.archives(), root), said)
+            done.write_text(json.dumps([made.minor, made.said]), "utf-8")
+    minor, said = json.loads(done.read_text("utf-8"))
+    return Place(minor, root, said)
 
 
 def packages(place: Place, but: set[str] = TWINS) -> list[str]:
@@ -244,31 +253,29 @@ def test_a_warning_for_what_no_layer_below_has(place: Place) -> None:
 
 
 @layered
-def test_moved(place: Place, tmp_path: Path) -> None:
-    there = place.root.with_name("moved élsewhere")
-    expected = {name: SAID[name] for name in packages(place)}
-    place.root.rename(there)
-    try:
-        moved = replace(place, root=there)
-        assert facts(moved.python(), tmp_path, SAY_ALL.format(names=[*expected])) == expected
-    finally:
-        there.rename(place.root)
+def test_moved(place: Place, shared_folder: Path, tmp_path: Path) -> None:
+    archives = (shared_folder / f"native-{place.minor}" / "repo").glob("*/*/dist/venvlayer/*.zst")
+    first = replace(place, root=unpack_all(archives, tmp_path / "first"))
+    second = replace(place, root=tmp_path / "then élsewhere")
+    expected = {name: SAID[name] for name in packages(first)}
+    program = SAY_ALL.format(names=[*expected])
+    assert facts(first.python(), tmp_path, program) == expected
+    first.root.rename(second.root)
+    assert facts(second.python(), tmp_path, program) == expected
+    shutil.rmtree(second.root)
 
 
 def test_the_same_bytes_without_a_store(
     native_wheels: Path, front_ends: FrontEnds, tmp_path: Path
 ) -> None:
     """Links too: in another folder, and with nothing known from an earlier build."""
-    python = str(interpreters().get("3.11") or some_interpreter())
     archives = []
     for name in ("one", "an other"):
         repo = Monorepo(tmp_path / name, native_wheels, front_ends)
         for layer in (RUNTIME, CORE, LEFT):
-            options = {"base": BASES[layer]} if layer in BASES else {"compression_level": 1}
-            repo.layer(layer, dependencies=[*WHEELS[layer]], **options)
-            version = "" if layer == LEFT else "lock"
-            cache = {"HATCH_VENVLAYER_CACHE": str(tmp_path / f"cache {name}")}
-            repo.build(layer, version, env={**cache, "HATCH_PYTHON": python})
-        archives.append([path.read_bytes() for path in repo.archives()])
+            repo.layer(layer, dependencies=[*WHEELS[layer]], base=BASES.get(layer, ()))
+            env = {"HATCH_VENVLAYER_CACHE": str(tmp_path / f"cache of {name}")}
+            repo.build(layer, "" if layer == LEFT else "lock", env=env)
+        (archive,) = repo.archives()
+        archives.append(archive.read_bytes())
     assert archives[0] == archives[1]
-    assert len(archives[0]) == 1
