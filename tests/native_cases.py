@@ -114,13 +114,16 @@ WHEELS: Mapping[str, Mapping[str, tuple[Library, ...]]] = {
             _lib("vl_knot/libvlknota.so", "libvlknotb.so", at="$ORIGIN/sub"),
             _lib("vl_knot/sub/libvlknotb.so", at="$ORIGIN/..", back=("libvlknota.so",)),
         ),
-        # What it needs back is in a layer above it.
+        # What these two need is in a layer above them.
         "vl-cycle-low": (
             _lib(
                 "vl_cycle_low/lib/libvlcyclelow.so",
                 at="$ORIGIN/../../vl_cycle_high",
                 back=("libvlcycle_high.so",),
             ),
+        ),
+        "vl-needsup": (
+            _lib("vl_needsup/lib/libvlneedsup.so.1", "libvlup.so.1", at="$ORIGIN/../../vl_up/lib"),
         ),
         "vl-twins": (
             _lib("vl_twins/a/libvltwin.so", says="twin-a"),
@@ -166,6 +169,8 @@ WHEELS: Mapping[str, Mapping[str, tuple[Library, ...]]] = {
                 at="$ORIGIN/../vl_cycle_low/lib",
             ),
         ),
+        "vl-up": (_lib("vl_up/lib/libvlup.so.1"),),
+        "vl-useneedsup": (_user("useneedsup", "libvlneedsup.so.1", at=("vl_needsup/lib",)),),
         "vl-twina": (_user("twina", "libvltwin.so", at=("vl_twins/a",)),),
         "vl-twinb": (_user("twinb", "libvltwin.so", at=("vl_twins/b",)),),
         "vl-twinlow": (
@@ -303,6 +308,7 @@ SAID = {
     "vl_usering": "vlusering(vlringa(vlringb(vlringa)))",
     "vl_useknot": "vluseknot(vlknota(vlknotb(vlknota)))",
     "vl_cycle_high": "vlcycle_high(vlcyclelow(vlcycle_high))",
+    "vl_useneedsup": "vluseneedsup(vlneedsup(vlup))",
     "vl_twina": "vltwina(twin-a)",
     "vl_twinb": "vltwinb(twin-b)",
     "vl_twinlow": "vltwinlow(twin-low)",

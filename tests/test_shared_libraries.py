@@ -85,6 +85,15 @@ def packages(place: Place, but: set[str] = TWINS) -> list[str]:
     return sorted(SAID.keys() - none - but)
 
 
+def links(root: Path) -> dict[str, str]:
+    """Path -> target of all links below ``root``."""
+    return {
+        path.relative_to(root).as_posix(): path.readlink().as_posix()
+        for path in root.rglob("*")
+        if path.is_symlink()
+    }
+
+
 @pytest.mark.parametrize("package", SAID)
 def test_a_library_is_found(place: Place, package: str, tmp_path: Path) -> None:
     if package not in packages(place, set()):
@@ -190,15 +199,12 @@ def test_links_are_relative_and_lead_into_the_layers_below(place: Place) -> None
     }
     assert {known[path.name] for path in place.root.iterdir()} == set(LAYERS)
     for layer in LAYERS:
-        folder = place.folder(layer)
-        for path in folder.rglob("*"):
-            if not path.is_symlink():
-                continue
-            target = path.readlink()
-            assert not target.is_absolute(), path
+        for name, target in links(place.folder(layer)).items():
+            path = place.folder(layer) / name
             assert path.exists(), f"{path} -> {target}"
             # As it is written, without the links that it leads through.
             lies = Path(os.path.normpath(path.parent / target)).relative_to(place.root)
+            assert not target.startswith("/"), path
             assert known[lies.parts[0]] in below[layer] | {layer}, path
 
 
@@ -219,12 +225,8 @@ def test_folders_are_linked_where_nothing_else_is_in_them(place: Place) -> None:
 
 @layered
 def test_only_what_is_needed_is_linked(place: Place) -> None:
-    links = {
-        path.relative_to(place.folder(RIGHT)).as_posix()
-        for path in place.folder(RIGHT).rglob("*")
-        if path.is_symlink() and path.parent.name != "bin"
-    }
-    assert links == {f"lib/python{place.minor}/site-packages/vl_one/lib"}
+    found = {name for name in links(place.folder(RIGHT)) if not name.startswith("bin/")}
+    assert found == {f"lib/python{place.minor}/site-packages/vl_one/lib"}
 
 
 @layered
@@ -263,6 +265,22 @@ def test_moved(place: Place, shared_folder: Path, tmp_path: Path) -> None:
     first.root.rename(second.root)
     assert facts(second.python(), tmp_path, program) == expected
     shutil.rmtree(second.root)
+
+
+@layered
+def test_an_export_has_the_same_links(
+    place: Place, front_ends: FrontEnds, shared_folder: Path, tmp_path: Path
+) -> None:
+    if place.minor != f"{sys.version_info.major}.{sys.version_info.minor}":
+        pytest.skip("once is enough, with the interpreter that runs the tests")
+    folder = shared_folder / f"native-{place.minor}" / "repo"
+    repo = Monorepo(folder, shared_folder / "native" / "wheels", front_ends)
+    repo.build(APP, "export")
+    export = replace(place, root=folder / APP / "dist/venvlayer/export")
+    assert links(export.root) == links(place.root)
+    names = packages(export)
+    said = facts(export.python(), tmp_path, SAY_ALL.format(names=names))
+    assert said == {name: SAID[name] for name in names}
 
 
 def test_the_same_bytes_without_a_store(
