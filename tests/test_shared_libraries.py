@@ -156,12 +156,11 @@ except OSError as error:
 
 
 @layered
-def test_preloading_leaves_no_trace(place: Place, tmp_path: Path) -> None:
-    source = "import json, sys; print(json.dumps([n for n in sys.modules if 'ctypes' in n]))"
-    loaded = facts(place.python(), tmp_path, source)
-    assert not any(name.startswith("vl_") for name in loaded)
-    out = run([place.python(), "-c", "pass"], tmp_path)
-    assert (out.stdout, out.stderr) == ("", "")
+def test_preloading_imports_and_says_nothing(place: Place, tmp_path: Path) -> None:
+    """Not even the package of the library."""
+    source = "import json, sys; print(json.dumps([n for n in sys.modules if n.startswith('vl')]))"
+    done = run([place.python(), "-c", source], tmp_path)
+    assert (json.loads(done.stdout), done.stderr) == ([], "")
 
 
 @layered

@@ -190,13 +190,16 @@ def test_a_missing_library_is_ignored_by_name(repo: Monorepo, pattern: str) -> N
     assert ["vl-other" in line for line in found] == [True] * (pattern != "libvlnowhere.so.*")
 
 
-@pytest.mark.parametrize("level", ["error", {"libvlnowhere*": "error"}])
+@pytest.mark.parametrize("level", ["error", {"libvlnowhere*": "error"}, {"vl-lost": "error"}])
 def test_a_missing_library_is_an_error_where_it_is_asked_for(repo: Monorepo, level: Any) -> None:
     native_wheel(repo.wheels, "vl-lost", LOST)
-    done = one_layer(repo, "vl-lost", checks={"missing-library": level})
+    # Lacks the same, and comes first.
+    native_wheel(repo.wheels, "vl-before", Library("vl_before/libvlbefore.so", LOST.needed))
+    done = one_layer(repo, "vl-lost", "vl-before", checks={"missing-library": level})
     assert done.returncode != 0
-    for text in ("vl-lost", "vl_lost/libvllost.so", "libvlnowhere.so.7"):
-        assert text in done.stderr
+    assert "libvlnowhere.so.7" in done.stderr
+    if level == {"vl-lost": "error"}:
+        assert "vl_lost/libvllost.so" in done.stderr
     assert not list((repo.root / APP).glob("dist/venvlayer/*.tar.*"))
 
 
