@@ -85,9 +85,9 @@ def test_a_model_runs_as_in_one_environment(tmp_path: Path, front_ends: FrontEnd
     torch = [pinned, "numpy"]
     repo.layer(TENSORS, dependencies=torch, base=[RUNTIME], tool=cpu, compression_level=1)
     repo.layer(MODELS, dependencies=["transformers"], base=[TENSORS], compression_level=1)
-    project = {"scripts": {"model": "vl_model:main"}}
+    project = {"scripts": {"model": "app:main"}}
     repo.layer(APP, dependencies=["torch", "transformers"], base=[MODELS], project=project)
-    write(repo.root / APP, {"vl_model.py": PROGRAM})
+    write(repo.root / APP, {"app.py": PROGRAM})
     said = {layer: repo.build(layer, env=pypi()) for layer in (RUNTIME, TENSORS, MODELS, APP)}
     assert not any("(split-package)" in one.stderr for one in said.values())
     root = unpack_all(repo.archives(), tmp_path / "some where")
@@ -111,7 +111,7 @@ def test_a_model_runs_as_in_one_environment(tmp_path: Path, front_ends: FrontEnd
         ],
     ):
         subprocess.run([find_uv_bin(), *command], check=True, env={**environment, **pypi()})
-    script = repo.root / APP / "vl_model.py"
+    script = repo.root / APP / "app.py"
     plain = run([venv / "bin/python", script], tmp_path, {"HOME": str(tmp_path)}).stdout
     assert layered == plain
     shape, _, same_versions, ones = json.loads(layered)
