@@ -155,7 +155,7 @@ def _surroundings(
     libraries = RuntimeLibraries(layer, work / "libraries", context)
     imports = check_imports(layers, site)
     linking = link_libraries(layers, site, context.platform, libraries)
-    loaded = preloaded(spec.dynlib_preload, layers, libraries) if spec.dynlib_preload else ()
+    loaded = _preloaded(layer, layers, libraries)
     findings = (
         *imports.findings,
         *check_files(layers, site),
@@ -163,7 +163,19 @@ def _surroundings(
         *linking.findings,
     )
     report(findings, spec.checks, spec.name, context.reporter)
-    return _Surroundings(layers, imports.extended, linking, tuple(loaded))
+    return _Surroundings(layers, imports.extended, linking, loaded)
+
+
+def _preloaded(
+    layer: LockedLayer, layers: Sequence[LayerContents], libraries: RuntimeLibraries
+) -> tuple[tuple[str, str], ...]:
+    """What the layer asks to be loaded, and what those below do: their code runs here, too."""
+    found: dict[tuple[str, str], None] = {}
+    for spec, contents in zip(layer.stack.layers, layers, strict=True):
+        if spec.dynlib_preload:
+            own = [one for one in layers if one is contents or one.name in contents.below]
+            found.update(dict.fromkeys(preloaded(spec.dynlib_preload, own, libraries)))
+    return tuple(found)
 
 
 def _distribution_plans(

@@ -133,7 +133,11 @@ class _Linker:
         self._visited.add((path, inherited))
         origin = posixpath.dirname(path)
         passed = (*folders(found.native.rpath, origin), *inherited)
+        within = self._is_linked_folder(path)
         for needed in found.native.needed:
+            if within and self._search(found.native, origin, needed, ()):
+                # It is found from the layer that the folder is in.
+                continue
             hit = self._search(found.native, origin, needed, inherited)
             if hit is None:
                 if not found.layer:
@@ -146,8 +150,7 @@ class _Linker:
                 layer = self.overlay.layers[other.layer].name
                 self.used.add(UsedLibrary(layer, place, other.native.soname))
                 self._link(place, other)
-            if not self._is_linked_folder(place):
-                self.visit(place, other, tuple(dict.fromkeys(passed)))
+            self.visit(place, other, tuple(dict.fromkeys(passed)))
 
     def visit_run_path(self, path: str, found: FoundLibrary) -> None:
         """Link what a file can open from the folders that it searches, by name, when it runs."""
@@ -177,17 +180,17 @@ class _Linker:
             yield Link(place, self.overlay.layers[number].name)
 
     def missing(self) -> tuple[Finding, ...]:
-        """Each library once that neither a layer has nor the platform."""
+        """Libraries that neither a layer has nor the platform: once for each distribution."""
         absent = {key: one for key, one in self._missing.items() if key not in self._resolved}
         names = self.overlay.names() if absent else set()
-        first: dict[str, tuple[str, str]] = {}
+        first: dict[tuple[str, str], str] = {}
         for (path, needed), distribution in sorted(absent.items()):
             if posixpath.basename(needed) in names or is_guaranteed(needed, self._platform):
                 continue
-            first.setdefault(needed, (path, distribution))
+            first.setdefault((needed, distribution), path)
         if first:
             known = self.overlay.runtime_names()
-            first = {needed: one for needed, one in first.items() if needed not in known}
+            first = {key: path for key, path in first.items() if key[0] not in known}
         return tuple(
             Finding(
                 Check.MISSING_LIBRARY,
@@ -195,7 +198,7 @@ class _Linker:
                 f"`{path}` of `{distribution}` needs the library `{needed}`, which no layer has"
                 f" and which {self._platform.name} does not guarantee",
             )
-            for needed, (path, distribution) in first.items()
+            for (needed, distribution), path in sorted(first.items())
         )
 
     def _search(
@@ -231,8 +234,13 @@ class _Linker:
         for sibling, other in self.overlay.libraries(found.layer, folder):
             if other.distribution == found.distribution and self.overlay.find(sibling) == other:
                 self._files[sibling] = found.layer
-                self.visit(sibling, other, ())
+                self._follow(sibling, other)
+        self._follow(place, found)
+
+    def _follow(self, place: str, found: FoundLibrary) -> None:
+        """Follow a linked file: what it finds by its own place, it looks for from here now."""
         self.visit(place, found, ())
+        self.visit_run_path(place, found)
 
     def _is_linked_folder(self, place: str) -> bool:
         return any(parent in self._folders for parent in parents([place]))

@@ -72,6 +72,7 @@ def _faults(
 ) -> Iterator[tuple[str, str]]:
     own = _versions(layer)
     relied_on = {one["name"]: one for one in layer["relies_on"]}
+    nothing: dict[str, Any] = {"distributions": [], "libraries": []}
     for base in layer["base_layers"]:
         name = base["name"]
         below = layers.get(name)
@@ -79,7 +80,7 @@ def _faults(
             yield name, "it is not there"
             continue
         yield from ((name, reason) for reason in _other_kind(layer, below))
-        needed = relied_on[name]
+        needed = relied_on.get(name, nothing)
         there = _versions(below)
         for one in needed["distributions"]:
             found = there.get(one["name"])

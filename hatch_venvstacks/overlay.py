@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.integrity import module_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -17,6 +15,10 @@ if TYPE_CHECKING:
 
     # Gives the libraries of the CPython, by their paths in the runtime layer.
     Runtime = Callable[[], Mapping[str, Native]]
+
+
+# Tags in the names of extension modules: https://peps.python.org/pep-3149/.
+_EXTENSIONS = (".cpython-", ".abi3.")
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,12 @@ class Overlay:
         return [one for one in self.natives(layer) if one[0].startswith(f"{folder}/")]
 
     def libraries(self, layer: int, folder: str) -> list[tuple[str, FoundLibrary]]:
-        """The libraries in ``folder`` itself that are no extension modules."""
+        """The libraries in ``folder`` itself that are not tagged as extension modules."""
         return [
             one
             for one in self.natives(layer)
-            if posixpath.dirname(one[0]) == folder and module_of(posixpath.basename(one[0])) is None
+            if posixpath.dirname(one[0]) == folder
+            and not any(tag in posixpath.basename(one[0]) for tag in _EXTENSIONS)
         ]
 
     def has_file(self, path: str) -> bool:

@@ -22,11 +22,12 @@ class FrontEnds:
     """What runs builds, in an environment of its own.
 
     ``wheels`` is a folder with one wheel, the plugin's, which find-links points at. ``environment``
-    holds all environment variables of the processes.
+    holds all environment variables of the processes. ``python`` is the interpreter that runs them.
     """
 
     wheels: Path
     environment: Mapping[str, str]
+    python: str = sys.executable
 
     def run(
         self,
@@ -47,7 +48,7 @@ class FrontEnds:
         With ``check`` the test fails where the tool does; ``under`` is a command that runs it.
         """
         done = subprocess.run(
-            [*under, sys.executable, "-m", tool, *arguments],
+            [*under, self.python, "-m", tool, *arguments],
             cwd=cwd,
             env={**self.environment, **(env or {})},
             stdin=subprocess.DEVNULL,

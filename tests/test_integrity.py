@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import pytest
+
+from hatch_venvstacks.checks import Check, Finding
+from hatch_venvstacks.integrity import check_cases, check_files, check_imports, module_of
+from hatch_venvstacks.inventory import Inventory, LayerContents
+from hatch_venvstacks.platforms import PLATFORMS
+
+SITE = "lib/python3.11/site-packages"
+OPENS = {"": "empty", "pkgutil": "pkgutil", "pkg_resources": "pkg_resources"}
+
+
+def part(name: str, *files: str, **inits: str) -> Inventory:
+    """A distribution; a file is a path, or a path and a digest (``"a.py=1"``).
+
+    ``inits`` are kinds of packages, with ``__`` for ``/``.
+    """
+    found = {}
+    for file in files:
+        path, _, digest = file.partition("=")
+        found[f"{SITE}/{path}" if not path.startswith("/") else path[1:]] = digest or name
+    kinds = {f"{SITE}/{key.replace('__', '/')}/__init__.py": kind for key, kind in inits.items()}
+    return Inventory(name, "1.0", found, kinds)
+
+
+def layer(
+    name: str, *parts: Inventory, below: tuple[str, ...] = (), extended: tuple[str, ...] = ()
+) -> LayerContents:
+    return LayerContents(name, parts, frozenset(below), extended=frozenset(extended))
+
+
+def found(*layers: LayerContents) -> list[tuple[str, tuple[str, ...]]]:
+    return [(str(one.check), one.names) for one in check_imports(layers, SITE).findings]
+
+
+def test_layers_with_nothing_in_common() -> None:
+    imports = check_imports(
+        [layer("app", part("a", "a/__init__.py", "a/x.py")), layer("fw", part("b", "b.py"))], SITE
+    )
+    assert imports.findings == ()
+    assert imports.extended == frozenset()
+
+
+@pytest.mark.parametrize("kind", ["regular", "open", "pkgutil", "empty", "pkg_resources"])
+def test_package_of_which_a_layer_below_hides_modules(kind: str) -> None:
+    upper = layer("app", part("up", "p/mine.py"))
+    lower = layer("fw", part("low", "p/__init__.py", "p/theirs.py", p=kind))
+    if kind == "regular":
+        assert found(upper, lower) == [("split-package", ("p", "low", "up"))]
+        (finding,) = check_imports([upper, lower], SITE).findings
+        assert finding.message == (
+            "The package `p` is split over layers: because of that of `low` in layer `fw`,"
+            " `p.mine` of `up` in layer `app` cannot be imported"
+        )
+        return
+    imports = check_imports([upper, lower], SITE)
+    assert imports.findings == ()
+    assert imports.extended == ({"p"} if kind in ("empty", "pkg_resources") else set())
+
+
+def test_package_of_the_upper_layer_hides_a_namespace_below() -> None:
+    upper = layer("app", part("up", "p/__init__.py", "p/mine.py", p="regular"))
+    lower = layer("fw", part("low", "p/one.py", "p/two.py", "p/sub/three.py"))
+    (finding,) = check_imports([upper, lower], SITE).findings
+    assert finding.check == Check.SPLIT_PACKAGE
+    assert "`p.one` and 2 more of `low` in layer `fw` cannot be imported" in finding.message
+
+
+def test_namespaces_without_init_are_followed_further_down() -> None:
+    upper = layer("app", part("up", "n/m/p/__init__.py", "n/m/p/a.py"))
+    lower = layer("fw", part("low", "n/m/p/__init__.py", "n/m/p/b.py", "n/m/q.py"))
+    assert found(upper, lower) == [("split-package", ("n.m.p", "up", "low"))]
+
+
+def test_code_that_an_empty_init_above_hides() -> None:
+    upper = layer("app", part("up", "p/__init__.py", "p/x.py", p="empty"))
+    lower = layer("fw", part("low", "p/__init__.py", p="regular"))
+    assert found(upper, lower) == [("split-package", ("p", "up", "low"))]
+
+
+def test_code_below_a_package_that_finds_its_parts() -> None:
+    upper = layer("app", part("up", "p/__init__.py", "p/x.py", p="open"))
+    assert found(upper, layer("fw", part("low", "p/y.py"))) == []
+    lower = layer("fw", part("low", "p/__init__.py", "p/y.py", p="regular"))
+    assert found(upper, lower) == [("split-package", ("p", "up", "low"))]
+
+
+def test_replaced_packages_and_modules() -> None:
+    upper = layer("app", part("up", "p/__init__.py", "p/x.py", "p/more.py", "six.py"))
+    lower = layer("fw", part("low", "p/__init__.py", "p/x.py", "six.py"))
+    assert found(upper, lower) == [
+        ("shadowed-module", ("p", "up", "low")),
+        ("shadowed-module", ("six", "up", "low")),
+    ]
+    same = layer("fw", part("low", "p/__init__.py=up", "p/x.py=up", "six.py=up"))
+    assert found(upper, same) == []
+
+
+def test_module_and_package_of_one_name() -> None:
+    module, package = part("module", "p.py"), part("package", "p/__init__.py", "p/x.py")
+    assert found(layer("app", module), layer("fw", package)) == [
+        ("split-package", ("p", "module", "package"))
+    ]
+    assert found(layer("app", package), layer("fw", module)) == [
+        ("shadowed-module", ("p", "package", "module"))
+    ]
+    namespace = part("namespace", "p/x.py")
+    assert found(layer("app", namespace), layer("fw", module)) == [
+        ("split-package", ("p", "module", "namespace"))
+    ]
+
+
+def test_extension_modules_count_by_the_name_they_are_imported_by() -> None:
+    upper = layer("app", part("up", "fast.cpython-311-x86_64-linux-gnu.so"))
+    lower = layer("fw", part("low", "fast.abi3.so"), part("lib", "libfast.so", "fast.so.1"))
+    assert found(upper, lower) == [("shadowed-module", ("fast", "up", "low"))]
+
+
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [
+        ("a.py", "a"),
+        ("a.pyc", "a"),
+        ("a.abi3.so", "a"),
+        ("a.cp311-win_amd64.pyd", "a"),
+        ("a.pyd", "a"),
+        ("a.so", "a"),
+        ("liba.so", None),
+        ("a.so.1", None),
+        ("a.pyi", None),
+        ("a.txt", None),
+        ("a-b.py", None),
+        ("a", None),
+    ],
+)
+def test_names_of_modules(file: str, module: str | None) -> None:
+    assert module_of(file) == module
+
+
+def test_distribution_in_two_layers_counts_once() -> None:
+    first = layer("left", part("lib", "lib/__init__.py", "lib/old.py"))
+    second = layer("right", part("lib", "lib/__init__.py", "lib/new.py"), part("other", "o.py"))
+    assert found(layer("app"), first, second) == []
+
+
+def test_layers_that_stand_on_each_other_are_not_reported_above() -> None:
+    split = part("up", "p/__init__.py"), part("low", "p/__init__.py", "p/x.py")
+    upper, lower = layer("fw", split[0], below=("base",)), layer("base", split[1])
+    assert found(upper, lower)
+    assert found(layer("app", below=("fw", "base")), upper, lower) == []
+    # Two layers that nothing else has joined.
+    apart = layer("fw", split[0])
+    assert found(layer("app", below=("fw", "base")), apart, lower)
+    between = layer("between", below=("fw", "base"))
+    assert found(layer("app", below=("between", "fw", "base")), between, apart, lower) == []
+
+
+def test_joined_namespaces_get_their_init_once() -> None:
+    left, right = (
+        layer(name, part(name, "n/__init__.py", f"n/{name}.py", n="empty"))
+        for name in ("left", "right")
+    )
+    join = check_imports([layer("join"), left, right], SITE)
+    assert join == check_imports([layer("join"), left, right], SITE)
+    assert join.extended == {"n"}
+    joined = layer("join", extended=("n",), below=("left", "right"))
+    assert check_imports([layer("app"), joined, left, right], SITE).extended == frozenset()
+    again = layer("app", part("app", "n/__init__.py", "n/app.py", n="empty"))
+    assert check_imports([again, joined, left, right], SITE).extended == {"n"}
+
+
+def test_folders_that_cannot_be_imported() -> None:
+    upper = layer("app", part("up", "p-data/x.py", "p/data/x.txt", "p.libs/liba.so"))
+    lower = layer("fw", part("low", "p-data/x.py", "p/__init__.py", "p.libs/liba.so"))
+    assert found(upper, lower) == []
+
+
+def files(*layers: LayerContents) -> list[Finding]:
+    return check_files(layers, SITE)
+
+
+def test_files_with_two_owners() -> None:
+    upper = layer("app", part("up", "/share/x", "/share/y", "p/data.txt", "six.py", "/bin/tool"))
+    lower = layer("fw", part("low", "/share/x", "/share/y=up", "p/data.txt", "six.py"))
+    (finding,) = files(upper, lower)
+    assert finding.check == Check.FILE_CONFLICT
+    assert finding.names == ("up", "low", "share/x", f"{SITE}/p/data.txt")
+    assert finding.message == (
+        "`up` in layer `app` and `low` in layer `fw` both have the file `share/x` and 1 more, with"
+        " different content"
+    )
+    assert files(layer("z"), layer("app", *upper.parts, below=("fw",)), lower) == []
+    # In one layer it is packed once, or is an error of its own.
+    assert files(layer("app", *upper.parts, *lower.parts)) == []
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_names_that_differ_in_case(platform: str) -> None:
+    upper = layer("app", part("up", "Shared/__init__.py", "One.py"))
+    lower = layer("fw", part("low", "shared/__init__.py", "shared/more.py", "one.py"))
+    findings = check_cases([upper, lower], SITE, PLATFORMS[platform])
+    names = [one.names for one in findings]
+    if platform.startswith("linux"):
+        assert names == []
+        return
+    assert names == [("Shared", "shared", "up", "low"), ("One", "one", "up", "low")]
+    assert "one site directory could not hold both" in findings[0].message
+    known = layer("app", *upper.parts, below=("fw",))
+    assert check_cases([layer("z"), known, lower], SITE, PLATFORMS[platform]) == []

@@ -1,0 +1,103 @@
+"""Start-up files for CPython 3.15 and later, by what their module does.
+
+That release was not there to be run: `site` of an older one adds the folders.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from monorepo import write
+
+from hatch_venvstacks.layout import layout_of
+from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.startup import (
+    LAST_FILE,
+    PATH_FILE,
+    START_FILE,
+    START_MODULE,
+    startup_members,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORDER = ["app", "left", "right", "rt"]
+
+
+def members(top: str, below: list[str], minor: str, *preloaded: tuple[str, str]) -> dict[str, str]:
+    layout = layout_of(PLATFORMS["linux_x86_64"], minor)
+    found = startup_members(below, top, layout, preloaded)
+    return {one.path: one.content.decode() for one in found if isinstance(one.content, bytes)}
+
+
+@pytest.mark.parametrize("minor", ["3.15", "3.16"])
+def test_files_from_3_15_on(minor: str) -> None:
+    site = f"lib/python{minor}/site-packages"
+    found = members("app", ["rt"], minor)
+    assert list(found) == [
+        f"{site}/{PATH_FILE}",
+        f"{site}/{START_MODULE}.py",
+        f"{site}/{START_FILE}",
+    ]
+    assert found[f"{site}/{PATH_FILE}"] == f"../../../../rt/{site}\n"
+    assert found[f"{site}/{START_FILE}"] == "_venvlayer:run\n"
+
+
+@pytest.mark.parametrize("minor", ["3.10", "3.14"])
+def test_files_before(minor: str) -> None:
+    found = members("app", ["rt"], minor)
+    assert [path.rpartition("/")[2] for path in found] == [PATH_FILE, LAST_FILE]
+    (_, last) = found.values()
+    assert last.startswith("import sys; exec(")
+
+
+def test_what_the_module_does(tmp_path: Path) -> None:
+    """It handles each folder below once, in order, also where those have such a module."""
+    site = "lib/python3.15/site-packages"
+    counting = 'import sys; sys.__dict__.setdefault("ran", []).append({!r})\n'
+    for number, name in enumerate(ORDER):
+        found = members(name, ORDER[number + 1 :], "3.15")
+        files = found if name != "rt" else {}
+        write(tmp_path / name, {**files, f"{site}/own.pth": counting.format(name)})
+    # As `site` of 3.15 does with `.start` files, here for the layers below, too.
+    start = f"import {START_MODULE}; {START_MODULE}.run()\n"
+    for name in ("left", "right"):
+        write(tmp_path / name, {f"{site}/~start.pth": start})
+    code = f"""
+import json, site, sys
+known = len(sys.path)
+site.addsitedir({str(tmp_path / "app" / site)!r})
+import {START_MODULE}
+{START_MODULE}.run()
+print(json.dumps([sys.ran, sys.path[known:]]))
+"""
+    command = [sys.executable, "-I", "-S", "-c", code]
+    ran, path = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert ran == ORDER
+    assert path == [str(tmp_path / name / site) for name in ORDER]
+
+
+def test_libraries_that_are_loaded_at_the_start(tmp_path: Path) -> None:
+    found = members("app", ["rt"], "3.15", ("rt", "lib/liba.so.1"), ("app", "lib/libb.so"))
+    write(tmp_path / "app", found)
+    site = tmp_path / "app/lib/python3.15/site-packages"
+    code = f"""
+import ctypes, json, sys
+sys.path.insert(0, {str(site)!r})
+loaded = []
+ctypes.CDLL = loaded.append
+import {START_MODULE}
+{START_MODULE}.run()
+print(json.dumps(loaded))
+"""
+    command = [sys.executable, "-I", "-S", "-c", code]
+    loaded = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert loaded == [str(tmp_path / "rt/lib/liba.so.1"), str(tmp_path / "app/lib/libb.so")]
+    assert (
+        "ctypes" not in members("app", ["rt"], "3.14")[f"lib/python3.14/site-packages/{LAST_FILE}"]
+    )
