@@ -88,7 +88,7 @@ def on_top_of_each_other(
 
 
 def side_by_side(
-    seed: int, distributions: tuple[Distribution, ...], left: str, right: str
+    seed: int, distributions: tuple[Distribution, ...], left: str, right: str, *namespaces: str
 ) -> MadeUpStack:
     layers = (
         Layer("rt", (), ()),
@@ -96,7 +96,8 @@ def side_by_side(
         Layer("f1", ("rt",), (right,)),
         Layer("app", ("f0", "f1"), ()),
     )
-    return MadeUpStack(seed, distributions, layers, {}, ("app", "f0", "f1", "rt"))
+    kinds = dict.fromkeys(namespaces, ("mixed",))
+    return MadeUpStack(seed, distributions, layers, kinds, ("app", "f0", "f1", "rt"))
 
 
 SMALL = {
@@ -142,6 +143,27 @@ SMALL = {
             {"vlns/deep/__init__.py": "", "vlns/deep/b.py": "MARK = 2\n"},
             "vlns.deep.b",
         ),
+        "vlns",
+        "vlns.deep",
+    ),
+    "a namespace in a namespace, both in two layers that do not know each other": side_by_side(
+        10**6 + 7,
+        (
+            distribution(
+                "vl-a",
+                {
+                    "vlns/__init__.py": OPEN,
+                    "vlns/deep/__init__.py": "",
+                    "vlns/deep/a.py": "MARK = 1\n",
+                },
+                "vlns.deep.a",
+            ),
+            distribution(
+                "vl-b", {"vlns/__init__.py": OPEN, "vlns/deep/b.py": "MARK = 2\n"}, "vlns.deep.b"
+            ),
+        ),
+        "vl-a",
+        "vl-b",
         "vlns",
         "vlns.deep",
     ),
