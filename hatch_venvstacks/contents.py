@@ -14,7 +14,7 @@ from hatch_venvstacks.distribution import distribution_plans
 from hatch_venvstacks.dynlib import link_libraries, preloaded
 from hatch_venvstacks.errors import RuntimeSourceError
 from hatch_venvstacks.installation import install, inventories, isolated, target_of
-from hatch_venvstacks.integrity import check_cases, check_files, check_imports
+from hatch_venvstacks.integrity import check_cases, check_files, check_imports, hidden_path_files
 from hatch_venvstacks.inventory import LayerContents
 from hatch_venvstacks.launch import check_launch_module
 from hatch_venvstacks.layout import check_buildable, layout_of
@@ -199,7 +199,8 @@ def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
     held = {member.path for plan in plans for member in plan.members}
     inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
     links = {link.path: link.layer for link in around.linking.links}
-    return Ties(links, tuple(sorted(inits - held)), around.preloaded)
+    skipped = hidden_path_files(around.layers, layout.site_packages)
+    return Ties(links, tuple(sorted(inits - held)), around.preloaded, tuple(skipped))
 
 
 def _site_folders(

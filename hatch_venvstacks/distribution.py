@@ -85,13 +85,17 @@ def distribution_plans(
     unowned = unowned_files(prefix, [one for one in found if one.name not in alone], found)
     for one in alone.values():
         unowned.update(unowned_files(one.prefix, [one], [one]))
-    packers = dict(_packers(shared, alone, target))
+    target = replace(target, extended=extended)
+    packed = {
+        path: (name, _packed(alone[name], path, target))
+        for path, name in _packers(shared, alone, target)
+    }
     return [
         _plan(
             one,
-            frozenset(path for path, packer in packers.items() if packer != one.name),
+            {path: member for path, (name, member) in packed.items() if name != one.name},
             unowned.get(one.name, ()),
-            replace(target, extended=extended),
+            target,
             (dates or {}).get(one.name, MEMBER_TIME),
         )
         for one in found
@@ -127,19 +131,28 @@ def _is_namespace(content: bytes) -> bool:
     return init_kind(content).is_namespace
 
 
+def _packed(one: Installed, path: str, target: Target) -> Member:
+    return dict(_launchers(one, target)).get(path) or _member(one, path, target)
+
+
 def _plan(
-    one: Installed, omitted: frozenset[str], unowned: Sequence[str], target: Target, mtime: int
+    one: Installed,
+    elsewhere: Mapping[str, Member],
+    unowned: Sequence[str],
+    target: Target,
+    mtime: int,
 ) -> Plan:
+    """The plan of ``one``; files of it that are packed ``elsewhere`` stand in its RECORD, too."""
     record = f"{one.dist_info}/RECORD"
     launchers = dict(_launchers(one, target))
-    paths = {*one.files, *unowned, *launchers} - omitted - {record}
+    paths = {*one.files, *unowned, *launchers} - {record}
     members = [
         launchers[path] if path in launchers else _member(one, path, target)
-        for path in sorted(paths)
+        for path in sorted(paths - elsewhere.keys())
     ]
     record = target.path(record, executable=False)
-    members.sort(key=lambda member: member.path)
-    members.append(Member(record, _record(members, record)))
+    recorded = [*members, *(elsewhere[path] for path in sorted(paths & elsewhere.keys()))]
+    members.append(Member(record, _record(recorded, record)))
     members.sort(key=lambda member: member.path)
     return Plan(PlanKind.DISTRIBUTION, one.name, one.version, tuple(members), mtime)
 

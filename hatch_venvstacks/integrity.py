@@ -86,10 +86,18 @@ def check_imports(layers: Sequence[LayerContents], site: str) -> Imports:
     """
     seen = visible(layers)
     shared = _shared(seen, site)
-    stack = _Stack(layers)
-    if shared:
-        stack.visit("", [_tree(layer, site, shared) for layer in seen])
-    return Imports(tuple(stack.findings), frozenset(stack.extended))
+    if not shared:
+        return Imports((), frozenset())
+    below = [_tree(layer, site, shared) for layer in seen[1:]]
+    extended: frozenset[str] = frozenset()
+    while True:
+        # What the top layer gets changes the order in which parts of packages are found.
+        top = _tree(replace(seen[0], extended=extended), site, shared)
+        stack = _Stack(layers)
+        stack.visit("", [top, *below])
+        if stack.extended <= extended:
+            return Imports(tuple(stack.findings), extended)
+        extended |= stack.extended
 
 
 def check_files(layers: Sequence[LayerContents], site: str) -> list[Finding]:
@@ -168,6 +176,18 @@ def visible(layers: Sequence[LayerContents]) -> list[LayerContents]:
     return result
 
 
+def hidden_path_files(layers: Sequence[LayerContents], site: str) -> list[tuple[str, str]]:
+    """The path files of distributions that do not count, as layer and name."""
+    found = []
+    for layer, kept in zip(layers, visible(layers), strict=True):
+        held = {path for part in kept.parts for path in part.files}
+        for path in sorted(path for part in layer.parts for path in part.files):
+            folder, _, name = path.rpartition("/")
+            if folder == site and name.endswith(".pth") and path not in held:
+                found.append((layer.name, name))
+    return found
+
+
 def module_of(file: str) -> str | None:
     """The module that a file of that name in a package is; ``None`` where it is no module."""
     stem, _, suffix = file.partition(".")
@@ -185,11 +205,12 @@ class _Stack:
 
     def __init__(self, layers: Sequence[LayerContents]) -> None:
         self._layers = layers
+        self._winners: dict[str, _Tree] = {}
         self.findings: list[Finding] = []
         self.extended: set[str] = set()
 
     def visit(self, folder: str, trees: Sequence[_Tree]) -> None:
-        """Look at all names in ``folder`` that several of ``trees`` hold."""
+        """Look at all names in ``folder`` that several of ``trees`` hold, in their order."""
         holders: dict[str, list[_Tree]] = {}
         for tree in trees:
             for name in tree.names(folder):
@@ -203,19 +224,37 @@ class _Stack:
         if winner is None:
             self.visit(name, held)
             return
-        first = winner.found(name)
+        self._winners[name] = winner
         rest = [tree for tree in held if tree is not winner]
-        if first and name in winner.inits and all(_is_part(tree, name) for tree in rest):
+        first = winner.inits.get(name)
+        if first and all(_is_part(tree, name) for tree in rest):
             if first.kind in (InitKind.PKGUTIL, InitKind.OPEN):
-                self.visit(name, held)
+                # Its own folder comes first, then those of the others as they stand on `sys.path`.
+                self.visit(name, [winner, *rest])
                 return
-            if first.kind.is_namespace:
-                self.extended.add(name)
+            if first.kind.is_namespace and self._extend(name):
                 self.visit(name, held)
                 return
         for other in rest:
             if not is_known(winner.layer, other.layer, self._layers):
                 self.findings += _hidden(name, winner, other)
+
+    def _extend(self, name: str) -> bool:
+        """Have an ``__init__.py`` for ``name`` in the top layer; false where nobody would find it.
+
+        The packages around it must be looked for there first, too.
+        """
+        parents = [name]
+        parent = name.rpartition("/")[0]
+        while parent:
+            winner = self._winners.get(parent)
+            if winner is not None and winner.layer != self._layers[0].name:
+                if not winner.inits[parent].kind.is_namespace:
+                    return False
+                parents.append(parent)
+            parent = parent.rpartition("/")[0]
+        self.extended.update(parents)
+        return True
 
 
 def _is_part(tree: _Tree, name: str) -> bool:

@@ -31,18 +31,25 @@ _START_FILES = (3, 15)
 
 # Runs inside `site.addpackage`, which knows the folder of the path file as `sitedir`. The path
 # files of the layers below run once each; those that belong to wiring must not: this layer names
-# all layers below it itself. `site` then handles the site directory of a virtual environment a
-# second time (CPython 3.10 to 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main`
-# after), which would run the layer's own path files twice: so that second time is passed over.
+# all layers below it itself. Path files of setuptools (`…-nspkg.pth`) make namespace packages of
+# the one folder that each of them lies in: these look at `sys.path` again. `site` then handles the
+# site directory of a virtual environment a second time (CPython 3.10 to 3.13: `site.venv` does it
+# before it sets `PREFIXES`, `site.main` after), which would run the layer's own path files twice:
+# so that second time is passed over.
 _RUN_PATH_FILES = """\
 import os, site, sys
 if getattr(site, "_venvlayer", None) != sitedir:
     site._venvlayer = sitedir
-    for _folder in {folders}:
+    for _folder, _skipped in {folders}:
         _folder = site.makepath(sitedir, _folder)[0]
         for _name in sorted(os.listdir(_folder) if os.path.isdir(_folder) else ()):
-            if _name.endswith(".pth") and _name[0] != "." and _name not in {own}:
+            if _name.endswith(".pth") and _name[0] != "." and _name not in _skipped:
                 site.addpackage(_folder, _name, None)
+    _paths = [type(getattr(_one, "__path__", 0)).__name__ for _one in sys.modules.values()]
+    if "_NamespacePath" in _paths:
+        for _finder in sys.meta_path:
+            if hasattr(_finder, "invalidate_caches"):
+                _finder.invalidate_caches()
     if sys.prefix not in site.PREFIXES:
         def _once(known_paths, prefixes=None, _all=site.addsitepackages):
             import site
@@ -82,12 +89,17 @@ def run():
 
 
 def startup_members(
-    below: Sequence[str], top: str, layout: Layout, preloaded: Sequence[tuple[str, str]] = ()
+    below: Sequence[str],
+    top: str,
+    layout: Layout,
+    preloaded: Sequence[tuple[str, str]] = (),
+    skipped: Sequence[tuple[str, str]] = (),
 ) -> Iterator[Member]:
     """The files in the site directory of the layer ``top`` above the layers ``below``.
 
     ``preloaded`` are libraries that are loaded at the start, as layer and path: what opens them by
-    their names then finds them.
+    their names then finds them. ``skipped`` are path files of the layers below that do not run, as
+    layer and name; CPython 3.15 has no way to leave one out.
     """
     site = layout.site_packages
     up = posixpath.relpath(".", f"layer/{site}")
@@ -99,7 +111,12 @@ def startup_members(
         yield Member(f"{site}/{START_MODULE}.py", source.encode())
         yield Member(f"{site}/{START_FILE}", f"{START_MODULE}:run\n".encode())
         return
-    programs = [_RUN_PATH_FILES.format(folders=folders, own=(PATH_FILE, LAST_FILE))]
+    left_out = [
+        (PATH_FILE, LAST_FILE, *(file for layer, file in skipped if layer == name))
+        for name in below
+    ]
+    pairs = list(zip(folders, left_out, strict=True))
+    programs = [_RUN_PATH_FILES.format(folders=pairs)]
     if paths:
         # On a line of its own: what follows a line that fails is not run.
         programs.append(_PRELOAD.format(paths=paths))

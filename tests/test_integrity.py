@@ -170,6 +170,19 @@ def test_joined_namespaces_get_their_init_once() -> None:
     assert check_imports([again, joined, left, right], SITE).extended == {"n"}
 
 
+def test_namespace_within_a_namespace_that_a_layer_below_opens() -> None:
+    inner = {"n__m": "empty"}
+    upper = layer("app", part("up", "n/m/__init__.py", "n/m/a.py", **inner))
+    lower = part("low", "n/__init__.py", "n/m/__init__.py", "n/m/b.py", n="pkgutil", **inner)
+    # The outer one would be looked for below first.
+    imports = check_imports([upper, layer("fw", lower)], SITE)
+    assert imports.extended == {"n", "n/m"}
+    assert imports.findings == ()
+    # Where the outer one has code, it must stay, and the inner one is split.
+    code = part("low", "n/__init__.py", "n/m/__init__.py", "n/m/b.py", n="open", **inner)
+    assert found(upper, layer("fw", code)) == [("split-package", ("n.m", "low", "up"))]
+
+
 def test_folders_that_cannot_be_imported() -> None:
     upper = layer("app", part("up", "p-data/x.py", "p/data/x.txt", "p.libs/liba.so"))
     lower = layer("fw", part("low", "p-data/x.py", "p/__init__.py", "p.libs/liba.so"))
