@@ -118,13 +118,17 @@ def _packers(
             yield from ((path, name) for name in names[:1])
         elif path.endswith("/__init__.py") and all(map(_is_namespace, contents.values())):
             # An empty one would end a namespace that the other keeps open.
-            yield path, max(names, key=lambda name: (len(contents[name]), name))
+            yield path, max(names, key=lambda name: (_reach(contents[name]), name))
         else:
             listed = " and ".join(f"`{name}`" for name in names)
             raise BuildError(
                 f"{listed} both have the file `{members[names[0]].path}`, with different content",
                 hint="Only one of them can be in this layer",
             )
+
+
+def _reach(content: bytes) -> tuple[int, int]:
+    return init_kind(content).reach, len(content)
 
 
 def _is_namespace(content: bytes) -> bool:

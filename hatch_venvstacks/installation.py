@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,9 +71,11 @@ def install(
 
 
 def isolated(installation: Installation, name: str, layer: LockedLayer) -> Path:
-    """A prefix with nothing but the distribution ``name`` of ``installation``."""
+    """A prefix with nothing but the distribution ``name`` of ``installation``, made once."""
     prefix = installation.prefix
     alone = prefix.with_name(f"{prefix.name}-{name}")
+    if alone.exists():
+        return alone
     installer = installer_of(layer)
     installer.wheels([wheel for wheel in installation.wheels if wheel.name == name], alone)
     if name in installation.built:
@@ -89,11 +92,17 @@ def inventories(
     found = read_prefix(installation.prefix, target.host)
     known = {name: kept_inventory(digest, layer, context) for name, digest in locked.items()}
     unowned = unowned_files(installation.prefix, found, found)
+    owners = Counter(path for one in found for path in one.files)
     result = []
     for one in found:
         inventory = known.get(one.name)
         if inventory is None:
-            inventory = take_inventory(one, unowned.get(one.name, ()), target)
+            own, more = one, unowned.get(one.name, ())
+            if any(owners[path] > 1 for path in one.files):
+                # The bytes of a file with two owners are those of either.
+                alone = read_prefix(isolated(installation, one.name, layer), target.host)
+                own = next(each for each in alone if each.name == one.name)
+            inventory = take_inventory(own, more if own is one else (), target)
             if one.name in locked:
                 key = _inventory_key(locked[one.name], layer, context)
                 context.store.keep_document(key, to_document(inventory))

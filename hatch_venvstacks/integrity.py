@@ -330,12 +330,15 @@ def _shared(layers: Sequence[LayerContents], site: str) -> set[str]:
 
 def _tree(layer: LayerContents, site: str, names: Iterable[str]) -> _Tree:
     tree, names = _Tree(layer.name), set(names)
-    kinds = {path: kind for part in layer.parts for path, kind in part.inits.items()}
+    kinds: dict[str, InitKind] = {}
+    for part in layer.parts:
+        for path, text in part.inits.items():
+            kinds[path] = _packed(kinds.get(path), InitKind(text))
     for folder, module, distribution, digest in _modules(layer, site):
         if (folder.partition("/")[0] if folder else module) not in names:
             continue
         if module == _INIT:
-            kind = InitKind(kinds.get(f"{site}/{folder}/{_INIT}.py", InitKind.REGULAR))
+            kind = kinds.get(f"{site}/{folder}/{_INIT}.py", InitKind.REGULAR)
             tree.inits[folder] = _Module(distribution, digest, kind)
         else:
             tree.modules.setdefault(folder, {})[module] = _Module(distribution, digest)
@@ -344,6 +347,13 @@ def _tree(layer: LayerContents, site: str, names: Iterable[str]) -> _Tree:
         tree.inits[folder] = _Module(layer.name, "", InitKind.PKGUTIL)
         _add_folder(tree, folder)
     return tree
+
+
+def _packed(first: InitKind | None, second: InitKind) -> InitKind:
+    """Which of two files that two distributions of a layer have at one path is packed."""
+    if first is None or not (first.is_namespace and second.is_namespace):
+        return second
+    return max(first, second, key=lambda kind: kind.reach)
 
 
 def _add_folder(tree: _Tree, folder: str) -> None:

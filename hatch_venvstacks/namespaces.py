@@ -30,6 +30,11 @@ class InitKind(str, Enum):
         """Whether nothing is lost where another one of these counts."""
         return self not in (InitKind.REGULAR, InitKind.OPEN)
 
+    @property
+    def reach(self) -> int:
+        """How much a namespace finds of its parts in other folders, compared with the others."""
+        return (InitKind.EMPTY, InitKind.PKG_RESOURCES, InitKind.PKGUTIL).index(self)
+
     def __str__(self) -> str:
         return self.value
 

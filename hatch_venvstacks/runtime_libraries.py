@@ -37,12 +37,17 @@ class RuntimeLibraries:
     def _found(self) -> dict[str, Native]:
         folder = self._root / _FOLDER
         found = {}
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        for path in sorted(folder.glob(self._pattern)):
             if path.is_file():
                 native = read_native(path, self._context.platform)
                 if native is not None:
                     found[f"{_FOLDER}/{path.name}"] = native
         return found
+
+    @property
+    def _pattern(self) -> str:
+        # Beside what is copied of a host, its folder may hold anything.
+        return "libpython*" if self._layer.runtime.origin is RuntimeOrigin.HOST else "*"
 
     @property
     def _root(self) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from deployed import facts, run, unpack_all
+from interpreters import some_interpreter
 from monorepo import RUNTIME, Monorepo, write
 from wheels import make_wheel
 
@@ -244,6 +245,44 @@ print(json.dumps([getattr(sys, "vl_customized", None), nested.WHO, site.ENABLE_U
     # The framework's own interpreter has nothing of it.
     alone = run([root / "fw/bin/python", "-c", source], tmp_path, environment).stdout
     assert json.loads(alone) == [None, "nested", False]
+
+
+def test_what_moved_below_leaves_nothing_above(repo: Monorepo, tmp_path: Path) -> None:
+    make_wheel(repo.wheels, "vl-low", "1.0")
+    repo.layer(FRAMEWORK, base=[RUNTIME])
+    repo.layer(APP, dependencies=["vl-low"], base=[FRAMEWORK])
+    for folder in (RUNTIME, FRAMEWORK, APP):
+        repo.build(folder, "lock")
+    repo.build(APP, "export")
+    export = repo.root / APP / "dist/venvlayer/export"
+    infos = {path.relative_to(export).parts[0] for path in export.rglob("vl_low*")}
+    assert infos == {"app"}
+    repo.layer(FRAMEWORK, dependencies=["vl-low"], base=[RUNTIME])
+    for folder in (FRAMEWORK, APP):
+        repo.build(folder, "lock")
+    repo.build(APP, "export")
+    assert {path.relative_to(export).parts[0] for path in export.rglob("vl_low*")} == {"fw"}
+    assert all((info / "METADATA").is_file() for info in export.rglob("*.dist-info"))
+    source = (
+        "import json; from importlib.metadata import version; print(json.dumps(version('vl-low')))"
+    )
+    assert facts(export / "app/bin/python", tmp_path, source) == "1.0"
+
+
+def test_libraries_of_the_system_are_found_as_everywhere(repo: Monorepo, tmp_path: Path) -> None:
+    """`find_library` asks the system's tools, in layers as in every environment."""
+    repo.layer(APP, base=[RUNTIME])
+    for folder in (RUNTIME, APP):
+        repo.build(folder)
+    root = unpack_all(repo.archives(), tmp_path / "root")
+    source = """
+import json
+from ctypes.util import find_library
+print(json.dumps([find_library(name) for name in ("c", "m", "no-such-library")]))
+"""
+    found = facts(root / "app/bin/python", tmp_path, source)
+    assert found == facts(some_interpreter(), tmp_path, source)
+    assert found[2] is None
 
 
 def deployed(repo: Monorepo, tmp_path: Path) -> Path:

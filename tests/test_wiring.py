@@ -21,6 +21,7 @@ from hatch_venvstacks.stack import Stack, build_stack
 from hatch_venvstacks.startup import LAST_FILE, PATH_FILE, check_path_files
 from hatch_venvstacks.wiring import (
     LAYER_JSON,
+    Ties,
     runtime_links,
     to_json,
     wiring_plan,
@@ -149,6 +150,47 @@ def test_lines_see_their_own_folder_and_add_paths(tmp_path: Path, minor: str) ->
             for e in ("by-line", "extra")
         ),
     ]
+
+
+# As setuptools wrote it for namespace packages that have no `__init__.py`.
+NSPKG = (
+    "import sys, types, os;p = os.path.join(sys._getframe(1).f_locals['sitedir'], *('ns',));"
+    "importlib = __import__('importlib.util');__import__('importlib.machinery');"
+    "m = sys.modules.setdefault('ns', importlib.util.module_from_spec("
+    "importlib.machinery.PathFinder.find_spec('ns', [os.path.dirname(p)])));"
+    "m = m or sys.modules.setdefault('ns', types.ModuleType('ns'));"
+    "mp = (m or []) and m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.append(p)\n"
+)
+
+
+@posix
+@pytest.mark.parametrize("options", [(), ("-I",)])
+@pytest.mark.parametrize("holder", ["app", "left", "runtime"])
+def test_namespaces_that_path_files_make(
+    tmp_path: Path, minor: str, options: tuple[str, ...], holder: str
+) -> None:
+    there = Deployment(tmp_path, minor, DIAMOND)
+    there.write(holder, "some-nspkg.pth", NSPKG)
+    for name in DIAMOND:
+        there.write(name, f"ns/{name}.py", "")
+    code = "import ns.app, ns.left, ns.right, ns.runtime"
+    command = [str(tmp_path / "app/bin/python"), *options, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd="/")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@posix
+def test_path_files_that_are_left_out(tmp_path: Path, minor: str) -> None:
+    there = Deployment(tmp_path, minor, {"rt": (), "fw": ("rt",), "app": ("fw",)})
+    layout = layout_of(PLATFORMS["linux_x86_64"], minor)
+    stack = stack_of(tmp_path, "app", there.bases)
+    ties = Ties(skipped=(("fw", "counter.pth"),))
+    for member in wiring_plan(stack, layout, {}, ties).members:
+        if member.path.endswith(LAST_FILE) and isinstance(member.content, bytes):
+            there.write("app", LAST_FILE, member.content.decode())
+    for name in there.bases:
+        there.write(name, "counter.pth", COUNT)
+    assert there.look("app")[0] == ["app", "rt"]
 
 
 @posix
