@@ -1,30 +1,31 @@
 """How long the start of an interpreter takes above several layers, against a virtual environment.
 
 Prints the medians of many interleaved starts of `python -c pass`, and the differences; a table for
-people, and JSON with `--json FILE`. Where the runtime's interpreter comes from does not matter: in
-each deployment it is a link to the one that runs this.
+people, and JSON with `--json FILE`. The runtime is a copy of the CPython that runs this, and the
+virtual environment is made by that copy.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 from hatch_venvstacks.deploy import write_layer
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.runtime_copy import copy_host
+from hatch_venvstacks.runtime_host import describe
 from hatch_venvstacks.spec import LayerKind, LayerSpec
 from hatch_venvstacks.stack import build_stack
-from hatch_venvstacks.wiring import wiring_plan
+from hatch_venvstacks.startup import StartUp
+from hatch_venvstacks.wiring import Ties, wiring_plan
 
 LAYERS = (1, 4, 20)
 # In milliseconds, more than the virtual environment takes.
@@ -38,9 +39,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        venv.create(root / "plain")
+        copy_host(describe(), root / "rt")
+        python = str(root / "rt/bin/python3")
+        plain = [python, "-m", "venv", "--without-pip", str(root / "plain")]
+        subprocess.run(plain, check=True)
         commands = {"plain": root / "plain/bin/python"}
-        commands |= {str(below): deploy(root / str(below), below) for below in LAYERS}
+        commands |= {str(below): deploy(root, below) for below in LAYERS}
         times = measure(commands, options.count)
     medians = {name: statistics.median(found) for name, found in times.items()}
     print(f"CPython {platform.python_version()}, {options.count} starts each, medians")
@@ -57,24 +61,27 @@ def main() -> None:
 
 
 def deploy(root: Path, below: int) -> Path:
-    """An application above a runtime and frameworks, ``below`` layers in all; its interpreter."""
-    names = [f"fw{number}" for number in range(below - 1)]
+    """An application above the runtime and frameworks, ``below`` layers in all; its interpreter."""
+    names = [f"fw{below}-{number}" for number in range(below - 1)]
     layers = {root / "rt": LayerSpec(root / "rt", "rt", "rt", LayerKind.RUNTIME)}
     for name in names:
         kind, bases = LayerKind.FRAMEWORK, (root / "rt",)
         layers[root / name] = LayerSpec(root / name, name, name, kind, bases)
     below_app = [root / name for name in names] or [root / "rt"]
     kind, bases_of_app = LayerKind.APPLICATION, tuple(below_app)
-    layers[root / "app"] = LayerSpec(root / "app", "app", "app", kind, bases_of_app)
+    app = f"app{below}"
+    layers[root / app] = LayerSpec(root / app, app, app, kind, bases_of_app)
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     layout = layout_of(host_platform(), minor)
+    # As most layers are: without path files of their own.
+    ties = Ties(start=StartUp(has_path_files=False, has_namespaces=False))
     for folder, layer in layers.items():
+        if layer.name == "rt":
+            continue
         stack = build_stack(layer, layers.__getitem__)
-        write_layer([wiring_plan(stack, layout, {"name": layer.name})], layer.name, root)
+        write_layer([wiring_plan(stack, layout, {}, ties)], layer.name, root)
         (folder / layout.site_packages).mkdir(parents=True, exist_ok=True)
-    (root / "rt/bin").mkdir()
-    (root / "rt" / layout.runtime_python).symlink_to(os.path.realpath(sys.executable))
-    return root / "app" / layout.layer_python
+    return root / app / layout.layer_python
 
 
 def measure(commands: dict[str, Path], count: int) -> dict[str, list[float]]:

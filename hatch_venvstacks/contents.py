@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.below import contents_below, loose_parts
 from hatch_venvstacks.checks import report
+from hatch_venvstacks.data_files import link_data
 from hatch_venvstacks.distribution import distribution_plans
 from hatch_venvstacks.dynlib import link_libraries, preloaded
 from hatch_venvstacks.errors import RuntimeSourceError
@@ -26,7 +28,7 @@ from hatch_venvstacks.runtime import provide_runtime, runtime_files
 from hatch_venvstacks.runtime_libraries import RuntimeLibraries
 from hatch_venvstacks.segment import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.spec import LayerKind
-from hatch_venvstacks.startup import check_path_files
+from hatch_venvstacks.startup import StartUp, check_path_files
 from hatch_venvstacks.wiring import Ties, runtime_links, wiring_plan
 
 if TYPE_CHECKING:
@@ -198,9 +200,22 @@ def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
     """What the wiring must have for the layers below, besides what every layer has."""
     held = {member.path for plan in plans for member in plan.members}
     inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
-    links = {link.path: link.layer for link in around.linking.links}
-    skipped = hidden_path_files(around.layers, layout.site_packages)
-    return Ties(links, tuple(sorted(inits - held)), around.preloaded, tuple(skipped))
+    found = (*link_data(around.layers, layout), *around.linking.links)
+    links = {link.path: link.layer for link in found}
+    return Ties(links, tuple(sorted(inits - held)), _start(around, held, layout))
+
+
+def _start(around: _Surroundings, held: set[str], layout: Layout) -> StartUp:
+    site = layout.site_packages
+    below = {path for layer in around.layers[1:] for part in layer.parts for path in part.files}
+    files = {path for path in (*held, *below) if path.endswith(".pth")}
+    return StartUp(
+        around.preloaded,
+        tuple(hidden_path_files(around.layers, site)),
+        has_path_files=any(posixpath.dirname(path) == site for path in files & held),
+        # The name that setuptools gave them: https://setuptools.pypa.io/en/latest/history.html.
+        has_namespaces=any(path.endswith("-nspkg.pth") for path in files),
+    )
 
 
 def _site_folders(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.namespaces import EXTENDING
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind
-from hatch_venvstacks.startup import startup_members
+from hatch_venvstacks.startup import StartUp, startup_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,15 +40,12 @@ class Ties:
 
     ``links`` maps paths of links in this layer to the layers that have a file or folder of that
     path. ``inits`` are paths of ``__init__.py`` files that make a package of the parts in all
-    layers, where this one has none of its own. ``preloaded`` are libraries that are loaded when the
-    interpreter starts, as layer and path. ``skipped`` are path files of distributions that do not
-    count in this stack, as layer and name.
+    layers, where this one has none of its own. ``start`` is what is special about its start.
     """
 
     links: Mapping[str, str] = field(default_factory=dict)
     inits: tuple[str, ...] = ()
-    preloaded: tuple[tuple[str, str], ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()
+    start: StartUp = field(default_factory=StartUp)
 
 
 def wiring_plan(
@@ -67,7 +64,7 @@ def wiring_plan(
             members += _links(stack, layout)
             members.append(Member("pyvenv.cfg", _configuration(layout.minor)))
         names = [layer.name for layer in stack.below]
-        members += startup_members(names, stack.top.name, layout, ties.preloaded, ties.skipped)
+        members += startup_members(names, stack.top.name, layout, ties.start)
         members += (Member(path, EXTENDING) for path in ties.inits)
         members += (_link(stack.top.name, path, layer) for path, layer in ties.links.items())
     members.sort(key=lambda member: member.path)

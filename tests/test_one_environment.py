@@ -223,6 +223,45 @@ print(json.dumps([
     assert found == [["vl-low", "vl-top"], ["low", "top"], "1.5", ["vl-low"], [True] * 5]
 
 
+def test_data_files_are_found_below_the_prefix(repo: Monorepo, tmp_path: Path) -> None:
+    """One layer has a folder alone, two share one, and the first counts for a file of both."""
+    holds = {
+        "low": {"etc/vl.conf": "low", "share/vl/alone/a": "low", "share/vl/both/low": "low"},
+        "mid": {"share/vl/both/mid": "mid", "share/vl/same": "mid"},
+        "top": {"share/vl/top": "top", "share/vl/same": "top"},
+    }
+    for name, held in holds.items():
+        data = {f"data/{path}": text for path, text in held.items()}
+        make_wheel(repo.wheels, f"vl-{name}", "1.0", data=data)
+    repo.layer("frameworks/low", dependencies=["vl-low"], base=[RUNTIME])
+    repo.layer("frameworks/mid", dependencies=["vl-mid"], base=["frameworks/low"])
+    repo.layer(APP, dependencies=["vl-top"], base=["frameworks/mid"])
+    for folder in (RUNTIME, "frameworks/low", "frameworks/mid", APP):
+        repo.build(folder)
+    unpack_all(repo.archives(), tmp_path / "first").rename(tmp_path / "moved here")
+    app = tmp_path / "moved here/app"
+    source = """
+import json, pathlib, sys
+files = [pathlib.Path(sys.prefix, name) for name in sys.argv[1:]]
+print(json.dumps([file.read_text() for file in files]))
+"""
+    wanted = {path: text for held in holds.values() for path, text in held.items()}
+    said = run([app / "bin/python", "-c", source, *wanted], tmp_path).stdout
+    assert json.loads(said) == list(wanted.values())
+    links = {
+        path.relative_to(app).as_posix(): path.readlink().as_posix()
+        for folder in ("etc", "share")
+        for path in [app / folder, *(app / folder).rglob("*")]
+        if path.is_symlink()
+    }
+    assert links == {
+        "etc": "../low/etc",
+        "share/vl/alone": "../../../low/share/vl/alone",
+        "share/vl/both/low": "../../../../low/share/vl/both/low",
+        "share/vl/both/mid": "../../../../mid/share/vl/both/mid",
+    }
+
+
 def test_sitecustomize(repo: Monorepo, tmp_path: Path) -> None:
     nested = {"vl_nested/__init__.py": "", "vl_nested/sitecustomize.py": "WHO = 'nested'\n"}
     make_wheel(repo.wheels, "vl-nested", "1.0", nested)

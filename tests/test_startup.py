@@ -20,6 +20,7 @@ from hatch_venvstacks.startup import (
     PATH_FILE,
     START_FILE,
     START_MODULE,
+    StartUp,
     startup_members,
 )
 
@@ -31,7 +32,7 @@ ORDER = ["app", "left", "right", "rt"]
 
 def members(top: str, below: list[str], minor: str, *preloaded: tuple[str, str]) -> dict[str, str]:
     layout = layout_of(PLATFORMS["linux_x86_64"], minor)
-    found = startup_members(below, top, layout, preloaded)
+    found = startup_members(below, top, layout, StartUp(preloaded))
     return {one.path: one.content.decode() for one in found if isinstance(one.content, bytes)}
 
 
@@ -54,6 +55,20 @@ def test_files_before(minor: str) -> None:
     assert [path.rpartition("/")[2] for path in found] == [PATH_FILE, LAST_FILE]
     (_, last) = found.values()
     assert last.startswith("import sys; exec(")
+
+
+def test_one_file_is_enough_without_own_path_files() -> None:
+    layout = layout_of(PLATFORMS["linux_x86_64"], "3.12")
+    start = StartUp(has_path_files=False, has_namespaces=False)
+    (member,) = startup_members(["fw", "rt"], "app", layout, start)
+    assert member.path.endswith(PATH_FILE)
+    assert isinstance(member.content, bytes)
+    lines = member.content.decode().splitlines()
+    assert [line.partition(" ")[0] for line in lines[:2]] == lines[:2]
+    assert lines[2].startswith("import sys; exec(")
+    assert len(lines) == 3
+    more = [one.content for one in startup_members(["rt"], "app", layout, StartUp())]
+    assert b"invalidate_caches" in b"".join(one for one in more if isinstance(one, bytes))
 
 
 def test_what_the_module_does(tmp_path: Path) -> None:

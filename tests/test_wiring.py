@@ -18,7 +18,7 @@ from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind, LayerSpec
 from hatch_venvstacks.stack import Stack, build_stack
-from hatch_venvstacks.startup import LAST_FILE, PATH_FILE, check_path_files
+from hatch_venvstacks.startup import LAST_FILE, PATH_FILE, StartUp, check_path_files
 from hatch_venvstacks.wiring import (
     LAYER_JSON,
     Ties,
@@ -184,7 +184,7 @@ def test_path_files_that_are_left_out(tmp_path: Path, minor: str) -> None:
     there = Deployment(tmp_path, minor, {"rt": (), "fw": ("rt",), "app": ("fw",)})
     layout = layout_of(PLATFORMS["linux_x86_64"], minor)
     stack = stack_of(tmp_path, "app", there.bases)
-    ties = Ties(skipped=(("fw", "counter.pth"),))
+    ties = Ties(start=StartUp(skipped=(("fw", "counter.pth"),)))
     for member in wiring_plan(stack, layout, {}, ties).members:
         if member.path.endswith(LAST_FILE) and isinstance(member.content, bytes):
             there.write("app", LAST_FILE, member.content.decode())
@@ -286,7 +286,7 @@ def test_members(tmp_path: Path) -> None:
     ]
     last = members[f"{LINUX.site_packages}/{LAST_FILE}"].content
     assert isinstance(last, bytes)
-    assert last.count(b"\n") == 1
+    assert [line[:17] for line in last.splitlines()] == [b"import sys; exec("] * 2
     assert not any(member.executable for member in plan.members)
     assert str(tmp_path).encode() not in b"".join(
         member.content for member in plan.members if isinstance(member.content, bytes)
