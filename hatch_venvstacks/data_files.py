@@ -1,8 +1,8 @@
 """Data files of wheels, outside the site directory: what is found below ``sys.prefix``.
 
-A wheel may put files into ``share`` or ``etc``, and programs look for them below ``sys.prefix``. That
-is the folder of the top layer, so it has links to what the layers below bring: to a whole folder
-where only one of them has it, else to single files.
+A wheel may put files into ``share`` or ``etc``, and programs look for them below ``sys.prefix``.
+That is the folder of the top layer, so it has links to what the layers below bring: to a whole
+folder where only one of them has it, else to single files.
 """
 
 from __future__ import annotations
