@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import read_lock
 from hatch_venvstacks.sibling_lock import locked_siblings
-from hatch_venvstacks.stack import build_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.context import Context, LayerProject
     from hatch_venvstacks.locking import LockedLayer
+    from hatch_venvstacks.spec import LayerSpec
+    from hatch_venvstacks.stack import Stack
 
 
 def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[LayerContents]:
@@ -36,7 +38,7 @@ def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[Lay
     site = layout_of(context.platform, layer.runtime.minor).site_packages
     known: dict[str, LayerContents] = {}
     for spec in reversed(layer.stack.below):
-        order = [base.name for base in build_stack(spec, context.read).below]
+        order = stack_names(spec, layer.stack)
         project = context.open_project(spec.root)
         parts = [
             *_distributions(project, layer, work / spec.name, context),
@@ -47,6 +49,22 @@ def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[Lay
         imports = check_imports([one, *(known[name] for name in order)], site)
         known[spec.name] = replace(one, extended=imports.extended)
     return [known[spec.name] for spec in layer.stack.below]
+
+
+def stack_names(spec: LayerSpec, stack: Stack) -> list[str]:
+    """The names of the layers below ``spec``, which is in ``stack``, in its own import order.
+
+    C3 keeps the order of each layer's own stack, so that is the order in ``stack``.
+    """
+    layers = {os.path.realpath(one.root): one for one in stack.below}
+    found: set[str] = set()
+    pending = list(spec.base_layers)
+    while pending:
+        base = layers[os.path.realpath(pending.pop())]
+        if base.name not in found:
+            found.add(base.name)
+            pending += base.base_layers
+    return [one.name for one in stack.below if one.name in found]
 
 
 def loose_parts(project: LayerProject, layer: LockedLayer, context: Context) -> list[Inventory]:
