@@ -3,10 +3,11 @@
 Path files of the layer say so (https://docs.python.org/3/library/site.html). ``site`` runs the path
 files of a folder in the order of their names. The first one has the layers' site directories as
 plain lines: all are on ``sys.path`` before anything else happens. Then the layer's own path files
-run, by ``site`` itself. The last one runs those of the layers below, in import order; where the
-layer has no path files of its own, the first one does that.
+run, by ``site`` itself. The last one imports a module that runs those of the layers below, in
+import order; where the layer has no path files of its own, the first one does that.
 
-From CPython 3.15 on, ``.start`` files take the place of lines that are executed (:pep:`829`).
+It is a module, and no longer line, because Python keeps modules compiled. From CPython 3.15 on, a
+``.start`` file takes the place of a line that is executed (:pep:`829`).
 """
 
 from __future__ import annotations
@@ -31,46 +32,17 @@ START_FILE = "~venvlayer.start"
 START_MODULE = "_venvlayer"
 _START_FILES = (3, 15)
 
-# Runs inside `site.addpackage`, which knows the folder of the path file as `sitedir`. Every start
-# compiles it anew, so it is short. The path files of the layers below run once each; those that
-# belong to wiring must not: this layer names all layers below it itself. `site` then handles the
-# site directory of a virtual environment a second time (CPython 3.10 to 3.13: `site.venv` does it
-# before it sets `PREFIXES`, `site.main` after), which would run the layer's own path files twice:
-# so that second time is passed over.
-_RUN_PATH_FILES = """\
-import os, site, sys
-if getattr(site, "_venvlayer", "") != sitedir:
-    site._venvlayer = sitedir
-    for _layer in {names!r}.split():
-        _folder = site.makepath(sitedir, {up!r}, _layer, {site!r})[0]
-        for _file in sorted(os.listdir(_folder)) if os.path.isdir(_folder) else ():
-            if _file.endswith(".pth") and _file[0] != "." and {counts}:
-                site.addpackage(_folder, _file, None)
-    if sys.prefix not in site.PREFIXES:
-        def _once(known_paths, prefixes=None, _site=site, _all=site.addsitepackages):
-            _site.addsitepackages = _all
-            return known_paths
-        site.addsitepackages = _once
-"""
-# Path files of setuptools (`…-nspkg.pth`) make namespace packages of the one folder that each of
-# them lies in: these look at `sys.path` again.
-_FIND_NAMESPACES = """\
-import sys
-for _finder in sys.meta_path:
-    if hasattr(_finder, "invalidate_caches"):
-        _finder.invalidate_caches()
-"""
-_PRELOAD = """\
-import ctypes, os
-for _path in {paths}:
-    ctypes.CDLL(os.path.abspath(os.path.join(sitedir, _path)))
-"""
-# The same with what CPython 3.15 has. `site` comes here again for each layer below, whose own file
-# names the module that is imported already.
+# The path files of the layers below run once each. Those that belong to wiring must not: this layer
+# names all layers below it itself. `site` then handles the site directory of a virtual environment
+# a second time (CPython 3.10 to 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main`
+# after), which would run the layer's own path files twice: so that second time is passed over.
 _MODULE = """\
+\"\"\"Runs the path files of the layers below this one. Made by hatch-venvstacks.\"\"\"
 import os
 import site
+import sys
 
+_SITE = os.path.dirname(os.path.abspath(__file__))
 _ran = []
 
 
@@ -78,16 +50,58 @@ def run():
     if _ran:
         return
     _ran.append(True)
-    here = os.path.dirname(os.path.abspath(__file__))
-    for folder in {folders}:
-        folder = os.path.abspath(os.path.join(here, folder))
+    for folder, skipped in {folders}:
+        folder = site.makepath(_SITE, folder)[0]
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if name.endswith(".pth") and name[0] != "." and name not in skipped:
+                site.addpackage(folder, name, None)
+{more}\
+    if sys.prefix not in site.PREFIXES:
+        site.addsitepackages = _once
+
+
+def _once(known_paths, prefixes=None, _all=site.addsitepackages):
+    site.addsitepackages = _all
+    return known_paths
+"""
+# What CPython 3.15 has for it. `site` comes here again for each layer below, whose own file names
+# the module that is imported already.
+_MODULE_OF_3_15 = """\
+\"\"\"Runs the path files of the layers below this one. Made by hatch-venvstacks.\"\"\"
+import os
+import site
+import sys
+
+_SITE = os.path.dirname(os.path.abspath(__file__))
+_ran = []
+
+
+def run():
+    if _ran:
+        return
+    _ran.append(True)
+    for folder, _ in {folders}:
+        folder = os.path.abspath(os.path.join(_SITE, folder))
         if os.path.isdir(folder):
             site.addsitedir(folder)
-    libraries = {paths}
-    if libraries:
-        import ctypes
-    for path in libraries:
-        ctypes.CDLL(os.path.abspath(os.path.join(here, path)))
+{more}\
+"""
+# Path files of setuptools (`…-nspkg.pth`) make namespace packages of the one folder that each of
+# them lies in: these look at `sys.path` again.
+_FIND_NAMESPACES = """\
+    for finder in sys.meta_path:
+        if hasattr(finder, "invalidate_caches"):
+            finder.invalidate_caches()
+"""
+# After all else: it may fail.
+_PRELOAD = """\
+
+
+def load():
+    import ctypes
+
+    for path in {paths}:
+        ctypes.CDLL(os.path.abspath(os.path.join(_SITE, path)))
 """
 
 
@@ -113,32 +127,46 @@ def startup_members(
     """The files in the site directory of the layer ``top`` above the layers ``below``."""
     site = layout.site_packages
     up = posixpath.relpath(".", f"layer/{site}")
-    folders = [f"{up}/{name}/{site}" for name in below]
-    first = "".join(f"{folder}\n" for folder in folders)
-    preloaded = start.preloaded
-    paths = [posixpath.relpath(f"{layer}/{path}", f"{top}/{site}") for layer, path in preloaded]
-    if tuple(int(part) for part in layout.minor.split(".")) >= _START_FILES:
+    names = ["run"] if not start.preloaded else ["run", "load"]
+    first = "".join(f"{up}/{name}/{site}\n" for name in below)
+    yield Member(f"{site}/{START_MODULE}.py", _module(below, top, layout, start).encode())
+    if _has_start_files(layout):
         yield Member(f"{site}/{PATH_FILE}", first.encode())
-        source = _MODULE.format(folders=folders, paths=paths)
-        yield Member(f"{site}/{START_MODULE}.py", source.encode())
-        yield Member(f"{site}/{START_FILE}", f"{START_MODULE}:run\n".encode())
+        lines = "".join(f"{START_MODULE}:{name}\n" for name in names)
+        yield Member(f"{site}/{START_FILE}", lines.encode())
         return
-    counts = f"_file not in {(PATH_FILE, LAST_FILE)}"
-    if start.skipped:
-        counts += f" and (_layer, _file) not in {start.skipped}"
-    programs = [_RUN_PATH_FILES.format(names=" ".join(below), up=up, site=site, counts=counts)]
-    if start.has_namespaces:
-        programs.append(_FIND_NAMESPACES)
-    if paths:
-        # On a line of its own: what follows a line that fails is not run.
-        programs.append(_PRELOAD.format(paths=paths))
-    # `site` executes single lines that begin with `import`; `exec` gives the program its own.
-    last = "".join(f"import sys; exec({program!r})\n" for program in programs)
+    # `site` executes lines that begin with `import`. What follows one that fails is not run.
+    last = "".join(f"import {START_MODULE}; {START_MODULE}.{name}()\n" for name in names)
     if start.has_path_files:
         yield Member(f"{site}/{PATH_FILE}", first.encode())
         yield Member(f"{site}/{LAST_FILE}", last.encode())
     else:
         yield Member(f"{site}/{PATH_FILE}", f"{first}{last}".encode())
+
+
+def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> str:
+    site = layout.site_packages
+    up = posixpath.relpath(".", f"layer/{site}")
+    folders = [
+        (
+            f"{up}/{name}/{site}",
+            (PATH_FILE, LAST_FILE, *(file for layer, file in start.skipped if layer == name)),
+        )
+        for name in below
+    ]
+    template = _MODULE_OF_3_15 if _has_start_files(layout) else _MODULE
+    more = _FIND_NAMESPACES if start.has_namespaces else ""
+    source = template.format(folders=folders, more=more)
+    if start.preloaded:
+        paths = [
+            posixpath.relpath(f"{layer}/{path}", f"{top}/{site}") for layer, path in start.preloaded
+        ]
+        source += _PRELOAD.format(paths=paths)
+    return source
+
+
+def _has_start_files(layout: Layout) -> bool:
+    return tuple(int(part) for part in layout.minor.split(".")) >= _START_FILES
 
 
 def check_path_files(plans: Sequence[Plan], layout: Layout) -> None:

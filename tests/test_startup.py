@@ -40,35 +40,40 @@ def members(top: str, below: list[str], minor: str, *preloaded: tuple[str, str])
 def test_files_from_3_15_on(minor: str) -> None:
     site = f"lib/python{minor}/site-packages"
     found = members("app", ["rt"], minor)
-    assert list(found) == [
-        f"{site}/{PATH_FILE}",
-        f"{site}/{START_MODULE}.py",
-        f"{site}/{START_FILE}",
-    ]
+    assert set(found) == {
+        f"{site}/{name}" for name in (PATH_FILE, f"{START_MODULE}.py", START_FILE)
+    }
     assert found[f"{site}/{PATH_FILE}"] == f"../../../../rt/{site}\n"
     assert found[f"{site}/{START_FILE}"] == "_venvlayer:run\n"
+    loading = members("app", ["rt"], minor, ("rt", "lib/liba.so"))
+    assert loading[f"{site}/{START_FILE}"] == "_venvlayer:run\n_venvlayer:load\n"
 
 
 @pytest.mark.parametrize("minor", ["3.10", "3.14"])
 def test_files_before(minor: str) -> None:
+    site = f"lib/python{minor}/site-packages"
     found = members("app", ["rt"], minor)
-    assert [path.rpartition("/")[2] for path in found] == [PATH_FILE, LAST_FILE]
-    (_, last) = found.values()
-    assert last.startswith("import sys; exec(")
+    assert set(found) == {f"{site}/{name}" for name in (PATH_FILE, f"{START_MODULE}.py", LAST_FILE)}
+    assert found[f"{site}/{LAST_FILE}"] == "import _venvlayer; _venvlayer.run()\n"
 
 
-def test_one_file_is_enough_without_own_path_files() -> None:
+def test_one_path_file_is_enough_without_own_ones() -> None:
     layout = layout_of(PLATFORMS["linux_x86_64"], "3.12")
     start = StartUp(has_path_files=False, has_namespaces=False)
-    (member,) = startup_members(["fw", "rt"], "app", layout, start)
-    assert member.path.endswith(PATH_FILE)
-    assert isinstance(member.content, bytes)
-    lines = member.content.decode().splitlines()
-    assert [line.partition(" ")[0] for line in lines[:2]] == lines[:2]
-    assert lines[2].startswith("import sys; exec(")
-    assert len(lines) == 3
-    more = [one.content for one in startup_members(["rt"], "app", layout, StartUp())]
-    assert b"invalidate_caches" in b"".join(one for one in more if isinstance(one, bytes))
+    found = {
+        one.path.rpartition("/")[2]: one.content
+        for one in startup_members(["fw", "rt"], "app", layout, start)
+    }
+    assert set(found) == {PATH_FILE, f"{START_MODULE}.py"}
+    lines = found[PATH_FILE]
+    assert isinstance(lines, bytes)
+    assert lines.decode().splitlines() == [
+        *(f"../../../../{name}/lib/python3.12/site-packages" for name in ("fw", "rt")),
+        "import _venvlayer; _venvlayer.run()",
+    ]
+    source = found[f"{START_MODULE}.py"]
+    assert isinstance(source, bytes)
+    assert b"invalidate_caches" not in source
 
 
 def test_what_the_module_does(tmp_path: Path) -> None:
@@ -107,7 +112,7 @@ sys.path.insert(0, {str(site)!r})
 loaded = []
 ctypes.CDLL = loaded.append
 import {START_MODULE}
-{START_MODULE}.run()
+{START_MODULE}.load()
 print(json.dumps(loaded))
 """
     command = [sys.executable, "-I", "-S", "-c", code]

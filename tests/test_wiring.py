@@ -18,7 +18,13 @@ from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind, LayerSpec
 from hatch_venvstacks.stack import Stack, build_stack
-from hatch_venvstacks.startup import LAST_FILE, PATH_FILE, StartUp, check_path_files
+from hatch_venvstacks.startup import (
+    LAST_FILE,
+    PATH_FILE,
+    START_MODULE,
+    StartUp,
+    check_path_files,
+)
 from hatch_venvstacks.wiring import (
     LAYER_JSON,
     Ties,
@@ -186,8 +192,8 @@ def test_path_files_that_are_left_out(tmp_path: Path, minor: str) -> None:
     stack = stack_of(tmp_path, "app", there.bases)
     ties = Ties(start=StartUp(skipped=(("fw", "counter.pth"),)))
     for member in wiring_plan(stack, layout, {}, ties).members:
-        if member.path.endswith(LAST_FILE) and isinstance(member.content, bytes):
-            there.write("app", LAST_FILE, member.content.decode())
+        if member.path.endswith(".py") and isinstance(member.content, bytes):
+            there.write("app", f"{START_MODULE}.py", member.content.decode())
     for name in there.bases:
         there.write(name, "counter.pth", COUNT)
     assert there.look("app")[0] == ["app", "rt"]
@@ -285,8 +291,7 @@ def test_members(tmp_path: Path) -> None:
         f"../../../../{name}/lib/python3.12/site-packages" for name in ("left", "right", "runtime")
     ]
     last = members[f"{LINUX.site_packages}/{LAST_FILE}"].content
-    assert isinstance(last, bytes)
-    assert [line[:17] for line in last.splitlines()] == [b"import sys; exec("] * 2
+    assert last == b"import _venvlayer; _venvlayer.run()\n"
     assert not any(member.executable for member in plan.members)
     assert str(tmp_path).encode() not in b"".join(
         member.content for member in plan.members if isinstance(member.content, bytes)
@@ -300,6 +305,7 @@ def test_members_for_windows(tmp_path: Path) -> None:
     path_file = f"Lib/site-packages/{PATH_FILE}"
     assert list(members) == [
         path_file,
+        f"Lib/site-packages/{START_MODULE}.py",
         f"Lib/site-packages/{LAST_FILE}",
         "postinstall.py",
         LAYER_JSON,
