@@ -16,9 +16,10 @@ from hatch_venvstacks.distribution import distribution_plans
 from hatch_venvstacks.dynlib import link_libraries, preloaded
 from hatch_venvstacks.errors import RuntimeSourceError
 from hatch_venvstacks.installation import install, inventories, isolated, target_of
-from hatch_venvstacks.integrity import check_cases, check_files, check_imports, hidden_path_files
+from hatch_venvstacks.integrity import check_imports
 from hatch_venvstacks.inventory import LayerContents
 from hatch_venvstacks.launch import check_launch_module
+from hatch_venvstacks.layer_files import check_cases, check_files, hidden_path_files
 from hatch_venvstacks.layout import check_buildable, layout_of
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.metadata import describe_layer
@@ -156,7 +157,7 @@ def _surroundings(
     layers = (top, *contents_below(layer, work / "below", context))
     libraries = RuntimeLibraries(layer, work / "libraries", context)
     imports = check_imports(layers, site)
-    linking = link_libraries(layers, site, context.platform, libraries)
+    linking = link_libraries(layers, site, layer.platform, libraries)
     loaded = _preloaded(layer, layers, libraries)
     findings = (
         *imports.findings,

@@ -11,7 +11,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.dynlib import Link
-from hatch_venvstacks.integrity import visible
+from hatch_venvstacks.inventory import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.checks import Check, Finding
 from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.integrity import visible
+from hatch_venvstacks.inventory import visible
 from hatch_venvstacks.loader import candidates, folders, is_guaranteed
 from hatch_venvstacks.overlay import FoundLibrary, Overlay, parents
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import posixpath
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.namespaces import init_kind
@@ -102,6 +102,24 @@ def loose_inventory(
         if native is not None:
             natives[path] = native
     return Inventory(name, "", digests, inits, natives)
+
+
+def is_known(first: str, second: str, layers: Sequence[LayerContents]) -> bool:
+    """Whether a layer below the top one of ``layers`` has both named layers in its own stack."""
+    return any({first, second} <= {layer.name, *layer.below} for layer in layers[1:])
+
+
+def visible(layers: Sequence[LayerContents]) -> list[LayerContents]:
+    """``layers`` without what does not count in them.
+
+    Of a distribution that several layers hold, that is all but the one in the first of them.
+    """
+    held: set[str] = set()
+    result = []
+    for layer in layers:
+        result.append(replace(layer, parts=tuple(p for p in layer.parts if p.name not in held)))
+        held |= {part.name for part in layer.parts}
+    return result
 
 
 def to_document(inventory: Inventory) -> dict[str, Any]:

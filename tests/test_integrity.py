@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from hatch_venvstacks.checks import Check, Finding
-from hatch_venvstacks.integrity import check_cases, check_files, check_imports, module_of
+from hatch_venvstacks.integrity import check_imports
 from hatch_venvstacks.inventory import Inventory, LayerContents
+from hatch_venvstacks.layer_files import check_cases, check_files
+from hatch_venvstacks.module_tree import module_of
 from hatch_venvstacks.platforms import PLATFORMS
 
 SITE = "lib/python3.11/site-packages"

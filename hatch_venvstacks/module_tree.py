@@ -1,0 +1,135 @@
+"""What can be imported from a layer, by the names of its files.
+
+See https://docs.python.org/3/reference/import.html and
+https://docs.python.org/3/library/importlib.html#importlib.machinery.all_suffixes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.namespaces import InitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from hatch_venvstacks.inventory import LayerContents
+
+_INIT = "__init__"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module, or the ``__init__.py`` of a package: whose it is, and a digest of its content."""
+
+    distribution: str
+    digest: str
+    kind: InitKind = InitKind.REGULAR
+
+
+@dataclass(frozen=True)
+class ModuleTree:
+    """What can be imported from one layer; folders are below its site directory, with ``/``.
+
+    ``modules`` has the modules in a folder, ``packages`` the folders in it that have some, and
+    ``inits`` the folders that have an ``__init__.py``.
+    """
+
+    layer: str
+    modules: dict[str, dict[str, Module]] = field(default_factory=dict)
+    packages: dict[str, set[str]] = field(default_factory=dict)
+    inits: dict[str, Module] = field(default_factory=dict)
+
+    def names(self, folder: str) -> set[str]:
+        """The names in ``folder`` that can be imported."""
+        return {*self.modules.get(folder, ()), *self.packages.get(folder, ())}
+
+    def found(self, name: str) -> Module | None:
+        """The module or package ``name``, unless it is a folder without ``__init__.py``."""
+        folder, _, last = name.rpartition("/")
+        return self.inits.get(name) or self.modules.get(folder, {}).get(last)
+
+    def all_below(self, name: str) -> Iterator[tuple[str, Module]]:
+        """``name`` itself and all modules below it."""
+        found = self.found(name)
+        if found is not None:
+            yield name, found
+        for module, one in self.modules.get(name, {}).items():
+            yield f"{name}/{module}", one
+        for package in sorted(self.packages.get(name, ())):
+            yield from self.all_below(f"{name}/{package}")
+
+
+def module_tree(layer: LayerContents, site: str, names: Iterable[str]) -> ModuleTree:
+    """What of the top-level ``names`` can be imported from ``layer``."""
+    tree, names = ModuleTree(layer.name), set(names)
+    kinds: dict[str, InitKind] = {}
+    for part in layer.parts:
+        for path, text in part.inits.items():
+            kinds[path] = _packed(kinds.get(path), InitKind(text))
+    for folder, module, distribution, digest in modules(layer, site):
+        if (folder.partition("/")[0] if folder else module) not in names:
+            continue
+        if module == _INIT:
+            kind = kinds.get(f"{site}/{folder}/{_INIT}.py", InitKind.REGULAR)
+            tree.inits[folder] = Module(distribution, digest, kind)
+        else:
+            tree.modules.setdefault(folder, {})[module] = Module(distribution, digest)
+        _add_folder(tree, folder)
+    for folder in layer.extended:
+        tree.inits[folder] = Module(layer.name, "", InitKind.PKGUTIL)
+        _add_folder(tree, folder)
+    return tree
+
+
+def modules(layer: LayerContents, site: str) -> Iterator[tuple[str, str, str, str]]:
+    """Folder, module, distribution and digest of all that can be imported from ``layer``."""
+    for part in layer.parts:
+        for path, digest in part.files.items():
+            if path.startswith(f"{site}/"):
+                folder, _, file = path[len(site) + 1 :].rpartition("/")
+                module = module_of(file)
+                if module and all(map(str.isidentifier, folder.split("/") if folder else ())):
+                    yield folder, module, part.name, digest
+
+
+def shared_names(layers: Sequence[LayerContents], site: str) -> set[str]:
+    """Top-level names that more than one layer has."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for layer in layers:
+        tops = {
+            folder.partition("/")[0] if folder else module
+            for folder, module, _, _ in modules(layer, site)
+        }
+        tops |= {name.partition("/")[0] for name in layer.extended}
+        shared |= seen & tops
+        seen |= tops
+    return shared
+
+
+def module_of(file: str) -> str | None:
+    """The module that a file of that name in a package is; ``None`` where it is no module."""
+    stem, _, suffix = file.partition(".")
+    if not stem.isidentifier():
+        return None
+    if suffix in ("py", "pyc"):
+        return stem
+    # What a linker names `lib…` is for linkers, also where Python could import it.
+    is_extension = suffix.endswith(("so", "pyd")) and not stem.startswith("lib")
+    return stem if is_extension and suffix.split(".")[-1] in ("so", "pyd") else None
+
+
+def _packed(first: InitKind | None, second: InitKind) -> InitKind:
+    """Which of two files that two distributions of a layer have at one path is packed."""
+    if first is None or not (first.is_namespace and second.is_namespace):
+        return second
+    return max(first, second, key=lambda kind: kind.reach)
+
+
+def _add_folder(tree: ModuleTree, folder: str) -> None:
+    while folder:
+        parent, _, name = folder.rpartition("/")
+        tree.packages.setdefault(parent, set()).add(name)
+        folder = parent
