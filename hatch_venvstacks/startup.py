@@ -6,8 +6,8 @@ plain lines: all are on ``sys.path`` before anything else happens. Then the laye
 run, by ``site`` itself. The last one imports a module that runs those of the layers below, in
 import order; where the layer has no path files of its own, the first one does that.
 
-It is a module, and no longer line, because Python keeps modules compiled. From CPython 3.15 on, a
-``.start`` file takes the place of a line that is executed (:pep:`829`).
+It is a module, and not a longer line, because Python keeps modules compiled. From CPython 3.15 on,
+a ``.start`` file takes the place of a line that is executed (:pep:`829`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,7 @@ START_FILE = "~venvlayer.start"
 START_MODULE = "_venvlayer"
 _START_FILES = (3, 15)
 
-# The path files of the layers below run once each. Those that belong to wiring must not: this layer
-# names all layers below it itself. `site` then handles the site directory of a virtual environment
-# a second time (CPython 3.10 to 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main`
-# after), which would run the layer's own path files twice: so that second time is passed over.
-_MODULE = """\
+_HEAD = """\
 \"\"\"Runs the path files of the layers below this one. Made by hatch-venvstacks.\"\"\"
 import os
 import site
@@ -50,6 +46,12 @@ def run():
     if _ran:
         return
     _ran.append(True)
+"""
+# The path files of the layers below run once each. Those that belong to wiring must not: this layer
+# names all layers below it itself. `site` then handles the site directory of a virtual environment
+# a second time (CPython 3.10 to 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main`
+# after), which would run the layer's own path files twice: so that second time is passed over.
+_RUN = """\
     for folder, skipped in {folders}:
         folder = site.makepath(_SITE, folder)[0]
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
@@ -66,20 +68,7 @@ def _once(known_paths, prefixes=None, _all=site.addsitepackages):
 """
 # What CPython 3.15 has for it. `site` comes here again for each layer below, whose own file names
 # the module that is imported already.
-_MODULE_OF_3_15 = """\
-\"\"\"Runs the path files of the layers below this one. Made by hatch-venvstacks.\"\"\"
-import os
-import site
-import sys
-
-_SITE = os.path.dirname(os.path.abspath(__file__))
-_ran = []
-
-
-def run():
-    if _ran:
-        return
-    _ran.append(True)
+_RUN_FROM_3_15 = """\
     for folder, _ in {folders}:
         folder = os.path.abspath(os.path.join(_SITE, folder))
         if os.path.isdir(folder):
@@ -154,9 +143,9 @@ def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> s
         )
         for name in below
     ]
-    template = _MODULE_OF_3_15 if _has_start_files(layout) else _MODULE
+    template = _RUN_FROM_3_15 if _has_start_files(layout) else _RUN
     more = _FIND_NAMESPACES if start.has_namespaces else ""
-    source = template.format(folders=folders, more=more)
+    source = _HEAD + template.format(folders=folders, more=more)
     if start.preloaded:
         paths = [
             posixpath.relpath(f"{layer}/{path}", f"{top}/{site}") for layer, path in start.preloaded
