@@ -41,7 +41,7 @@ def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[Lay
         order = stack_names(spec, layer.stack)
         project = context.open_project(spec.root)
         parts = [
-            *_distributions(project, layer, work / spec.name, context),
+            *_distributions(project, layer, work / spec.name / "wheels", context),
             *_packages(project, site, context),
             *loose_parts(project, layer, context),
         ]

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# What is looked at in a description.
+_KEYS = ("base_layers", "distributions", "platform", "python", "relies_on")
+
+
 @dataclass(frozen=True)
 class Breakage:
     """Why ``layer`` does not work above ``below`` any more; both are names of layers."""
@@ -62,9 +66,9 @@ def _read(folder: Path) -> dict[str, Any]:
                 f"The layer is of another format than this version knows ({FORMAT}): {path}",
                 hint="Build it again, or use the version that built it",
             )
+        return {key: layer[key] for key in _KEYS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(f"The layer's description cannot be read: {path}: {error}") from error
-    return dict(layer)
 
 
 def _faults(

@@ -62,7 +62,8 @@ def install(
     if own is not None and own.includes_project():
         name = own.spec.project_name
         context.reporter.info(f"Building the wheel of `{name}`")
-        folder = prefix.with_name(f"{prefix.name}.own")
+        # Siblings have folders of their own names after the prefix's.
+        folder = prefix.with_name(f"own-{prefix.name}")
         folder.mkdir()
         built[str(canonicalize_name(name))] = own.build_wheel(folder)
     for wheel in built.values():

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 _MANYLINUX = frozenset(
     (
         *("libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0"),
-        *("libnsl.so.1", "libutil.so.1", "libresolv.so.2", "libcrypt.so.1", "libanl.so.1"),
+        *("libnsl.so.1", "libutil.so.1", "libresolv.so.2", "libanl.so.1"),
         *("libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1", "libz.so.1", "libexpat.so.1"),
         *("libX11.so.6", "libXext.so.6", "libXrender.so.1", "libICE.so.6", "libSM.so.6"),
         *("libGL.so.1", "libgobject-2.0.so.0", "libgthread-2.0.so.0", "libglib-2.0.so.0"),
     )
 )
+# Since which release of glibc a manylinux policy has them, too.
+_LATER = {"libmvec.so.1": (2, 24)}
 _LINUX_LOADER = "ld-linux"
 _MACOS_FOLDERS = ("/usr/lib/", "/System/")
 _ORIGINS = ("$ORIGIN", "${ORIGIN}", "@loader_path")
@@ -41,6 +43,8 @@ def is_guaranteed(needed: str, platform: TargetPlatform) -> bool:
     if platform.sys_platform == "darwin":
         return needed.startswith(_MACOS_FOLDERS)
     name = posixpath.basename(needed)
+    if name in _LATER:
+        return platform.oldest >= _LATER[name]
     return name in _MANYLINUX or name.startswith(_LINUX_LOADER)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hatch_venvstacks.checks import Check
 from hatch_venvstacks.dynlib import Link, Linking, UsedLibrary, link_libraries, preloaded
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.inventory import Inventory, LayerContents
+from hatch_venvstacks.loader import is_guaranteed
 from hatch_venvstacks.native import Native
 from hatch_venvstacks.platforms import PLATFORMS
 
@@ -212,6 +215,21 @@ def test_missing_libraries_are_named_once() -> None:
     )
     provided = linking(layer("app", user), layer("rt"), runtime={"lib/libcuda.so.1": native()})
     assert [one.names[0] for one in provided.findings] == ["libmissing.so"]
+
+
+@pytest.mark.parametrize(
+    ("library", "glibc", "guaranteed"),
+    [
+        ("libz.so.1", (2, 17), True),
+        ("libcrypt.so.1", (2, 28), False),
+        ("libmvec.so.1", (2, 17), False),
+        ("libmvec.so.1", (2, 28), True),
+    ],
+)
+def test_what_the_policy_of_manylinux_has(
+    library: str, glibc: tuple[int, int], guaranteed: bool
+) -> None:
+    assert is_guaranteed(library, replace(LINUX, oldest=glibc)) == guaranteed
 
 
 def test_conflicts_are_told_all_at_once() -> None:

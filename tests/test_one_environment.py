@@ -405,7 +405,7 @@ def test_other_reasons_not_to_fit(tmp_path: Path) -> None:
     assert len(check_deployment(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', "\ud800"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 3}', "\ud800"])
 def test_descriptions_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     file = tmp_path / "app/share/venvlayer/layer.json"
     file.parent.mkdir(parents=True)

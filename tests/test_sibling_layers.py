@@ -334,3 +334,27 @@ def test_faults_are_lines(monorepo: Monorepo) -> None:
     done = monorepo.build(RUNTIME, check=False)
     assert "has no file `pyproject.toml`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_names_that_could_be_taken_for_one_another(monorepo: Monorepo) -> None:
+    """A layer called as another one with a distribution of it, and a sibling called `own`."""
+    for name in ("vl-a", "vl-b"):
+        files = {"vl_ns/__init__.py": "", f"vl_ns/{name[-1]}.py": ""}
+        make_wheel(monorepo.wheels, name, "1.0", files)
+    lib(monorepo, "own")
+    monorepo.runtime()
+    monorepo.layer("frameworks/fw", dependencies=["vl-a", "vl-b"], base=[RUNTIME])
+    monorepo.layer("frameworks/fw-vl-a", base=["frameworks/fw"])
+    app = monorepo.layer(
+        "apps/a",
+        dependencies=["own"],
+        base=["frameworks/fw-vl-a"],
+        tool=sources(own="../../libs/own"),
+    )
+    write(app, {"a.py": "import own\n"})
+    # Nothing is known yet of the wheels below, and then all is.
+    environment = {**ONLINE, "HATCH_VENVLAYER_CACHE": str(monorepo.root / "empty cache")}
+    for folder in (RUNTIME, "frameworks/fw", "frameworks/fw-vl-a"):
+        monorepo.build(folder, "lock", env=environment)
+    for _ in range(2):
+        monorepo.build("apps/a", env=environment)
