@@ -172,12 +172,9 @@ class _Linker:
                     )
 
     def links(self) -> Iterator[Link]:
-        places = {
-            **{place: n for place, n in self._files.items() if not self._is_linked_folder(place)},
-            **{place: n for place, n in self._folders.items() if not self._is_linked_folder(place)},
-        }
-        for place, number in sorted(places.items()):
-            yield Link(place, self.overlay.layers[number].name)
+        for place, number in sorted({**self._files, **self._folders}.items()):
+            if not self._is_linked_folder(place):
+                yield Link(place, self.overlay.layers[number].name)
 
     def missing(self) -> tuple[Finding, ...]:
         """Libraries that neither a layer has nor the platform: once for each distribution."""
