@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.installation import install, inventories, kept_inventory
+from hatch_venvstacks.installation import install, inventories
 from hatch_venvstacks.integrity import check_imports
 from hatch_venvstacks.inventory import Inventory, LayerContents, loose_inventory
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.sibling_lock import locked_siblings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,11 +96,5 @@ def _distributions(
 ) -> list[Inventory]:
     lock = read_lock(project.spec.lock_file)
     wheels = select_wheels(lock, layer.platform, layer.runtime.version)
-    kept = {wheel.name: kept_inventory(wheel.sha256, layer, context) for wheel in wheels}
-    unknown = [wheel for wheel in wheels if kept[wheel.name] is None]
-    found = [one for one in kept.values() if one is not None]
-    if unknown or locked_siblings(lock, layer.platform.name):
-        context.reporter.debug(f"Looking into what `{project.spec.name}` holds")
-        there = install(project.spec, lock, unknown, layer, prefix, context)
-        found += inventories(there, layer, context)
-    return found
+    there = install(project.spec, lock, wheels, layer, prefix, context)
+    return inventories(there, layer, context)

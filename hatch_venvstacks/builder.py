@@ -192,6 +192,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
     @cached_property
     def _shared(self) -> Context:
         from hatch_venvstacks.context import Context, environment_options
+        from hatch_venvstacks.eviction import cache_size
         from hatch_venvstacks.hatch_project import HatchProject
         from hatch_venvstacks.project import read_project
         from hatch_venvstacks.store import Store, default_root
@@ -203,7 +204,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         return Context(
             platform=self._host,
             host=self._host,
-            store=Store(default_root()),
+            store=Store(default_root(), cache_size(os.environ)),
             reporter=_AppReporter(self.app),
             read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,
             open_project=open_project,

@@ -12,25 +12,24 @@ from packaging.utils import canonicalize_name
 from hatch_venvstacks.below import contents_below, loose_parts
 from hatch_venvstacks.checks import report
 from hatch_venvstacks.data_files import link_data
-from hatch_venvstacks.distribution import distribution_plans
 from hatch_venvstacks.dynlib import link_libraries, preloaded
-from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.installation import install, inventories, isolated, target_of
+from hatch_venvstacks.installation import install, inventories
 from hatch_venvstacks.integrity import check_imports
 from hatch_venvstacks.inventory import LayerContents
 from hatch_venvstacks.launch import check_launch_module
+from hatch_venvstacks.layer_distributions import Shaping, layer_distributions
 from hatch_venvstacks.layer_files import check_cases, check_files, hidden_path_files
 from hatch_venvstacks.layout import check_buildable, layout_of
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.metadata import describe_layer
 from hatch_venvstacks.names import check_names
 from hatch_venvstacks.reliance import reliance
-from hatch_venvstacks.runtime import provide_runtime, runtime_files
 from hatch_venvstacks.runtime_libraries import RuntimeLibraries
-from hatch_venvstacks.segment import Member, Plan, PlanKind, member_of
+from hatch_venvstacks.runtime_plan import runtime_plan
+from hatch_venvstacks.segment import Plan, PlanKind, member_of
 from hatch_venvstacks.spec import LayerKind
 from hatch_venvstacks.startup import StartUp, check_path_files
-from hatch_venvstacks.wiring import Ties, runtime_links, wiring_plan
+from hatch_venvstacks.wiring import Ties, wiring_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,8 +38,10 @@ if TYPE_CHECKING:
     from hatch_venvstacks.context import Context, LayerProject
     from hatch_venvstacks.dynlib import Linking
     from hatch_venvstacks.installation import Installation
+    from hatch_venvstacks.inventory import Inventory
     from hatch_venvstacks.layout import Layout
     from hatch_venvstacks.locking import LockedLayer
+    from hatch_venvstacks.packed import Shelf
 
 
 @dataclass(frozen=True)
@@ -58,23 +59,31 @@ class _Surroundings:
 
 
 def layer_plans(
-    project: LayerProject, layer: LockedLayer, work: Path, context: Context
+    project: LayerProject,
+    layer: LockedLayer,
+    work: Path,
+    context: Context,
+    shelf: Shelf | None = None,
 ) -> tuple[list[Plan], dict[str, Any]]:
     """Everything that the layer is made of, in the archive's order, and its ``layer.json``.
 
-    The plans name files in ``work``, an empty folder that must outlive them.
+    The plans name files in ``work``, a new folder that must outlive them; plans that ``shelf`` has
+    segments of come without content.
 
     :raises VenvLayerError: where the layer cannot be put together, or what it and the layers below
         hold does not go together.
     """
     check_buildable(context.host, context.platform)
+    work.mkdir()
     spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
     plans = []
     if spec.kind is LayerKind.RUNTIME:
-        plans.append(_runtime_plan(layer, work, context))
+        plans.append(runtime_plan(layer, work / "runtime", context, shelf))
     there = _installed(project, layer, work / "wheels", context)
-    around = _surroundings(project, layer, there, work, context)
-    plans += _distribution_plans(there, around, layer, context)
+    parts = inventories(there, layer, context)
+    around = _surroundings(project, layer, parts, work, context)
+    shaping = _shaping(there, around, layer, context)
+    plans += layer_distributions(there, parts, shaping, layer, context, shelf)
     loose = [member_of(path, file) for path, file in project.loose_files(layout.site_packages)]
     if loose:
         members = tuple(sorted(loose, key=lambda member: member.path))
@@ -85,7 +94,7 @@ def layer_plans(
     launch = project.launch_name
     if launch is not None:
         below = partial(_site_folders, around.layers[1:], layout)
-        check_launch_module(launch, plans, layout.site_packages, layer.python, below)
+        check_launch_module(launch, plans, layout.site_packages, lambda: layer.python, below)
     relies_on = reliance(layer, around.linking.used)
     described = describe_layer(
         layer, project.version, context.platform, layout, plans, launch, relies_on
@@ -102,33 +111,6 @@ def _plain(plan: Plan) -> Plan:
     )
 
 
-def _runtime_plan(layer: LockedLayer, work: Path, context: Context) -> Plan:
-    folder = work / "runtime"
-    folder.mkdir()
-    tree = provide_runtime(
-        layer.runtime,
-        context.platform.name,
-        layer.spec.root,
-        store=context.store,
-        work=folder,
-        reporter=context.reporter,
-    )
-    windows = layout_of(context.platform, layer.runtime.minor).is_windows
-    members: list[Member] = []
-    for path, file in runtime_files(tree):
-        link = str(file.readlink()) if file.is_symlink() else ""
-        if link and windows:
-            raise RuntimeSourceError(
-                f"The runtime for {context.platform.name} holds the symbolic link `{path}`",
-                hint="On Windows it could not be unpacked by everyone; use another archive",
-            )
-        members.append(member_of(path, file, link=link))
-    if not windows:
-        members += runtime_links([member.path for member in members], layer.runtime.minor)
-    members.sort(key=lambda member: member.path)
-    return Plan(PlanKind.RUNTIME, "cpython", tree.version, tuple(members))
-
-
 def _installed(
     project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
 ) -> Installation:
@@ -140,20 +122,21 @@ def _installed(
             " hatchling finds no files for its wheel, or `include-project` is false"
         )
     wheels = select_wheels(layer.lock, layer.platform, layer.runtime.version)
-    if wheels:
-        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
-        context.reporter.info(f"Fetching {count} of `{spec.name}`")
     return install(spec, layer.lock, wheels, layer, prefix, context, own=project)
 
 
 def _surroundings(
-    project: LayerProject, layer: LockedLayer, there: Installation, work: Path, context: Context
+    project: LayerProject,
+    layer: LockedLayer,
+    parts: Sequence[Inventory],
+    work: Path,
+    context: Context,
 ) -> _Surroundings:
     """Look at the layer and at those below together; findings are reported."""
     spec, site = layer.spec, layout_of(context.platform, layer.runtime.minor).site_packages
-    parts = (*inventories(there, layer, context), *loose_parts(project, layer, context))
+    own = (*parts, *loose_parts(project, layer, context))
     names = frozenset(base.name for base in layer.stack.below)
-    top = LayerContents(spec.name, parts, names, spec.dynlib_exclude)
+    top = LayerContents(spec.name, own, names, spec.dynlib_exclude)
     layers = (top, *contents_below(layer, work / "below", context))
     libraries = RuntimeLibraries(layer, work / "libraries", context)
     imports = check_imports(layers, site)
@@ -181,20 +164,14 @@ def _preloaded(
     return tuple(found)
 
 
-def _distribution_plans(
+def _shaping(
     there: Installation, around: _Surroundings, layer: LockedLayer, context: Context
-) -> list[Plan]:
-    """The plans of what the layer's lock adds, and of the project's own wheel."""
+) -> Shaping:
     name = str(canonicalize_name(layer.spec.project_name))
-    target = target_of(layer, context)
-    inits = {f"{target.layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
-    return distribution_plans(
-        there.prefix,
-        target,
-        lambda wanted: isolated(there, wanted, layer),
-        dates=dict.fromkeys((*there.built, name), context.mtime),
-        extended=frozenset(inits),
-    )
+    layout = layout_of(context.platform, layer.runtime.minor)
+    inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
+    dates = dict.fromkeys((*there.built, name), context.mtime)
+    return Shaping(layout, frozenset(inits), dates)
 
 
 def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:

@@ -13,16 +13,18 @@ import hashlib
 import io
 import posixpath
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.installed import read_prefix, unowned_files
 from hatch_venvstacks.namespaces import extending, init_kind
+from hatch_venvstacks.parallel import on_all_cores
 from hatch_venvstacks.scripts import entry_points, launcher, relocated
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.installed import Installed
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     # Installs one distribution into a prefix of its own, and gives that.
     Isolate = Callable[[str], Path]
+    # Compiles what can be compiled of a distribution's members.
+    Compiling = Callable[[str, Sequence[Member]], Sequence[Member]]
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,16 @@ def distribution_plans(
     isolate: Isolate,
     dates: Mapping[str, int] | None = None,
     extended: frozenset[str] = frozenset(),
+    wanted: Collection[str] | None = None,
+    compiling: Compiling | None = None,
 ) -> list[Plan]:
-    """A plan for each distribution in ``prefix``, sorted by name.
+    """A plan for each distribution in ``prefix``, or for those of the ``wanted`` names; sorted.
 
     ``isolate`` installs one distribution again on its own: in a shared prefix, the bytes of a file
     with two owners are those of either. ``dates`` gives the modification times of distributions
     that have one of their own; ``extended`` are the ``__init__.py`` files of namespaces, by their
-    paths in the layer, that are to find parts in other layers.
+    paths in the layer, that are to find parts in other layers. ``compiling`` gives what is compiled
+    of a distribution, which is packed with it.
 
     :raises BuildError: where two distributions have a file with different content.
     """
@@ -82,24 +89,28 @@ def distribution_plans(
         for name in sorted({name for names in shared.values() for name in names})
     }
     found = [alone.get(one.name, one) for one in found]
-    unowned = unowned_files(prefix, [one for one in found if one.name not in alone], found)
+    unowned = unowned_files(prefix, [one for one in found if one.name not in alone], found, isolate)
     for one in alone.values():
-        unowned.update(unowned_files(one.prefix, [one], [one]))
+        unowned.update(unowned_files(one.prefix, [one], [one], isolate))
     target = replace(target, extended=extended)
     packed = {
         path: (name, _packed(alone[name], path, target))
         for path, name in _packers(shared, alone, target)
     }
-    return [
-        _plan(
+    plans = on_all_cores(
+        partial(
+            _plan,
             one,
             {path: member for path, (name, member) in packed.items() if name != one.name},
             unowned.get(one.name, ()),
             target,
             (dates or {}).get(one.name, MEMBER_TIME),
+            compiling,
         )
         for one in found
-    ]
+        if wanted is None or one.name in wanted
+    )
+    return list(plans)
 
 
 def _only(found: Sequence[Installed], name: str) -> Installed:
@@ -145,6 +156,7 @@ def _plan(
     unowned: Sequence[str],
     target: Target,
     mtime: int,
+    compiling: Compiling | None,
 ) -> Plan:
     """The plan of ``one``; files of it that are packed ``elsewhere`` stand in its RECORD, too."""
     record = f"{one.dist_info}/RECORD"
@@ -154,6 +166,8 @@ def _plan(
         launchers[path] if path in launchers else _member(one, path, target)
         for path in sorted(paths - elsewhere.keys())
     ]
+    if compiling is not None:
+        members += compiling(one.name, members)
     record = target.path(record, executable=False)
     recorded = [*members, *(elsewhere[path] for path in sorted(paths & elsewhere.keys()))]
     members.append(Member(record, _record(recorded, record)))

@@ -41,11 +41,11 @@ class Installer:
     indexes: Sequence[Index] = ()
 
     def wheels(self, wheels: Sequence[LockedWheel], prefix: Path) -> None:
-        """Install the locked ``wheels`` into the new folder ``prefix``.
+        """Install the locked ``wheels`` into the folder ``prefix``, which is made.
 
         :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
         """
-        prefix.mkdir(parents=True)
+        prefix.mkdir(parents=True, exist_ok=True)
         if wheels:
             doing = f"The wheels of layer `{self.layer}` cannot be installed as they are locked"
             self._install(wheels, prefix, doing)

@@ -1,13 +1,16 @@
-"""The distributions of a layer, unpacked into a prefix: from wheels, siblings, its own project."""
+"""The distributions of a layer, unpacked into a prefix: from wheels, siblings, its own project.
+
+What the store knows of a wheel need not be unpacked, so a wheel is unpacked when it is asked for.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.distribution import Target
 from hatch_venvstacks.indexes import resolution_indexes
 from hatch_venvstacks.install import Installer
@@ -19,7 +22,7 @@ from hatch_venvstacks.sibling_wheel import WheelBuilder, check_wheel
 from hatch_venvstacks.spec import LayerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.context import Context, LayerProject
@@ -28,16 +31,54 @@ if TYPE_CHECKING:
     from hatch_venvstacks.spec import LayerSpec
 
 
-@dataclass(frozen=True)
 class Installation:
-    """What lies in the folder ``prefix``: locked ``wheels``, and wheels that were ``built``.
+    """What a layer adds, unpacked into the folder ``prefix`` as far as somebody asked for it.
 
-    The latter are by the normalized names of their projects.
+    That is ``wheels`` of its lock, and wheels that were ``built``, by the normalized names of their
+    projects. ``layer`` is what it is unpacked for.
     """
 
-    prefix: Path
-    wheels: tuple[LockedWheel, ...]
-    built: Mapping[str, Path]
+    def __init__(
+        self,
+        layer: LockedLayer,
+        prefix: Path,
+        wheels: Sequence[LockedWheel],
+        built: Mapping[str, Path],
+    ) -> None:
+        self.prefix, self.built = prefix, built
+        self._layer = layer
+        self._locked = {wheel.name: wheel for wheel in wheels}
+        self._unpacked: set[str] = set()
+        self.digests = {wheel.name: wheel.sha256 for wheel in wheels}
+        self.digests.update({name: file_sha256(wheel) for name, wheel in built.items()})
+
+    def unpack(self, names: Iterable[str]) -> Path:
+        """Put the distributions of those names into the prefix, as far as they are not; give it.
+
+        :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
+        """
+        missing = set(names) - self._unpacked
+        if missing:
+            self._install(missing, self.prefix)
+            self._unpacked |= missing
+        return self.prefix
+
+    def isolated(self, name: str) -> Path:
+        """A prefix with nothing but the distribution ``name``, made once."""
+        alone = self.prefix.with_name(f"{self.prefix.name}-{name}")
+        if not alone.exists():
+            self._install([name], alone)
+        return alone
+
+    def _install(self, names: Iterable[str], prefix: Path) -> None:
+        layer = self._layer
+        indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
+        installer = Installer(layer.spec.name, layer.python, layer.platform, indexes)
+        chosen = sorted(names)
+        installer.wheels([self._locked[name] for name in chosen if name in self._locked], prefix)
+        for name in chosen:
+            if name in self.built:
+                installer.project(self.built[name], prefix)
 
 
 def install(
@@ -49,78 +90,61 @@ def install(
     context: Context,
     own: LayerProject | None = None,
 ) -> Installation:
-    """Unpack what ``spec``, a layer in the stack of ``layer``, adds, into the folder ``prefix``.
+    """What ``spec``, a layer in the stack of ``layer``, adds, for the new folder ``prefix``.
 
     Of the wheels in its ``lock``, those are ``wheels``. Siblings are built for it, and the wheel of
     ``own``, where that project has one.
 
-    :raises VenvLayerError: where a wheel cannot be had, or not be built.
+    :raises VenvLayerError: where a wheel cannot be built.
     """
-    installer = installer_of(layer)
-    installer.wheels(wheels, prefix)
     built = _siblings(spec, lock, layer, prefix, context)
     if own is not None and own.includes_project():
         name = own.spec.project_name
-        context.reporter.info(f"Building the wheel of `{name}`")
+        context.reporter.debug(f"Building the wheel of `{name}`")
         # Siblings have folders of their own names after the prefix's.
         folder = prefix.with_name(f"own-{prefix.name}")
-        folder.mkdir()
+        folder.mkdir(parents=True)
         built[str(canonicalize_name(name))] = own.build_wheel(folder)
-    for wheel in built.values():
-        installer.project(wheel, prefix)
-    return Installation(prefix, tuple(wheels), built)
-
-
-def isolated(installation: Installation, name: str, layer: LockedLayer) -> Path:
-    """A prefix with nothing but the distribution ``name`` of ``installation``, made once."""
-    prefix = installation.prefix
-    alone = prefix.with_name(f"{prefix.name}-{name}")
-    if alone.exists():
-        return alone
-    installer = installer_of(layer)
-    installer.wheels([wheel for wheel in installation.wheels if wheel.name == name], alone)
-    if name in installation.built:
-        installer.project(installation.built[name], alone)
-    return alone
+    return Installation(layer, prefix, wheels, built)
 
 
 def inventories(
     installation: Installation, layer: LockedLayer, context: Context
 ) -> list[Inventory]:
-    """The inventories of all that is installed; those of locked wheels are kept in the store."""
-    target = target_of(layer, context)
-    locked = {wheel.name: wheel.sha256 for wheel in installation.wheels}
-    found = read_prefix(installation.prefix, target.host)
-    known = {name: kept_inventory(digest, layer, context) for name, digest in locked.items()}
-    unowned = unowned_files(installation.prefix, found, found)
-    owners = Counter(path for one in found for path in one.files)
-    result = []
-    for one in found:
-        inventory = known.get(one.name)
-        if inventory is None:
+    """The inventories of all that is to be installed, sorted by name.
+
+    Those that the store does not know are unpacked; they are kept there.
+    """
+    digests = installation.digests
+    known = {name: kept_inventory(digest, layer, context) for name, digest in digests.items()}
+    result = [one for one in known.values() if one is not None]
+    unknown = {name for name, one in known.items() if one is None}
+    if unknown:
+        target = target_of(layer, context)
+        found = read_prefix(installation.unpack(unknown), target.host)
+        unowned = unowned_files(installation.prefix, found, found, installation.isolated)
+        owners = Counter(path for one in found for path in one.files)
+        for one in found:
+            if one.name not in unknown:
+                continue
             own, more = one, unowned.get(one.name, ())
             if any(owners[path] > 1 for path in one.files):
                 # The bytes of a file with two owners are those of either.
-                alone = read_prefix(isolated(installation, one.name, layer), target.host)
+                alone = read_prefix(installation.isolated(one.name), target.host)
                 own = next(each for each in alone if each.name == one.name)
-            inventory = take_inventory(own, more if own is one else (), target)
-            if one.name in locked:
-                key = _inventory_key(locked[one.name], layer, context)
-                context.store.keep_document(key, to_document(inventory))
-        result.append(inventory)
-    return result
+                left = unowned_files(own.prefix, [own], [own], installation.isolated)
+                more = left.get(one.name, ())
+            inventory = take_inventory(own, more, target)
+            key = _inventory_key(digests[one.name], layer, context)
+            context.store.keep_document(key, to_document(inventory))
+            result.append(inventory)
+    return sorted(result, key=lambda one: one.name)
 
 
 def kept_inventory(wheel: str, layer: LockedLayer, context: Context) -> Inventory | None:
     """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
     document = context.store.document(_inventory_key(wheel, layer, context))
     return None if document is None else from_document(document)
-
-
-def installer_of(layer: LockedLayer) -> Installer:
-    """What installs for the platform and the Python of ``layer``."""
-    indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
-    return Installer(layer.spec.name, layer.python, layer.platform, indexes)
 
 
 def target_of(layer: LockedLayer, context: Context) -> Target:
@@ -145,10 +169,10 @@ def _siblings(
     spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context
 ) -> dict[str, Path]:
     """Build the siblings that the ``lock`` adds; their wheels."""
-    builder = WheelBuilder(layer.python, context.mtime)
     wheels = {}
     for one in locked_siblings(lock, layer.platform.name):
         context.reporter.info(f"Building the wheel of `{one.name}` for `{spec.name}`")
+        builder = WheelBuilder(layer.python, context.mtime)
         wheel = builder.build(one.root, prefix.with_name(f"{prefix.name}.{one.name}"))
         check_wheel(wheel, one.name, one.version, layer.platform, layer.runtime.minor)
         wheels[one.name] = wheel

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from hatch_venvstacks.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.layout import Layout
@@ -52,13 +52,17 @@ def read_prefix(prefix: Path, host: Layout) -> list[Installed]:
 
 
 def unowned_files(
-    prefix: Path, candidates: Sequence[Installed], known: Sequence[Installed]
+    prefix: Path,
+    candidates: Sequence[Installed],
+    known: Sequence[Installed],
+    isolate: Callable[[str], Path],
 ) -> dict[str, tuple[str, ...]]:
-    """Files in ``prefix`` that no RECORD names, for the candidate with most of the path in common.
+    """Files in ``prefix`` that no RECORD names, by the candidate that brings them.
 
-    Files of ``known`` distributions are passed over, by RECORD or not.
+    Files of ``known`` distributions are passed over, by RECORD or not. ``isolate`` installs a
+    distribution alone: whose a file is must not depend on what else is installed.
 
-    :raises BuildError: where there is no candidate.
+    :raises BuildError: where no candidate has it.
     """
     result: dict[str, tuple[str, ...]] = {}
     owned = {path for one in known for path in one.files}
@@ -71,11 +75,18 @@ def unowned_files(
             continue
         if any(one.prefix != prefix and (one.prefix / path).is_file() for one in known):
             continue
-        if not candidates:
-            raise BuildError(f"No distribution owns the installed file `{path}`")
-        owner = max(candidates, key=lambda one: _nearness(path, one))
-        result[owner.name] = (*result.get(owner.name, ()), path)
+        owner = _owner(path, candidates, isolate)
+        result[owner] = (*result.get(owner, ()), path)
     return result
+
+
+def _owner(path: str, candidates: Sequence[Installed], isolate: Callable[[str], Path]) -> str:
+    if len(candidates) == 1:
+        return candidates[0].name
+    for one in sorted(candidates, key=lambda one: -_nearness(path, one)):
+        if (isolate(one.name) / path).is_file():
+            return one.name
+    raise BuildError(f"No distribution owns the installed file `{path}`")
 
 
 def _read(prefix: Path, folder: Path) -> Installed:

@@ -34,15 +34,15 @@ def check_launch_module(
     module: str,
     plans: Sequence[Plan],
     site: str,
-    python: Path,
+    python: Callable[[], Path],
     below: Callable[[], Iterable[Callable[[str], bool]]],
 ) -> None:
     """Make sure that ``python -m module`` finds something to run.
 
-    ``plans`` are the layer's, ``site`` is its site directory; ``python`` is a CPython of its minor
-    release for this machine, whose standard library stands for that of other platforms; ``below``
-    gives tests of whether a path is in a site directory of the layers below, and is asked only
-    where the layer itself has no such module.
+    ``plans`` are the layer's, ``site`` is its site directory; ``python`` gives a CPython of its
+    minor release for this machine, whose standard library stands for that of other platforms;
+    ``below`` gives tests of whether a path is in a site directory of the layers below, and is asked
+    only where the layer itself has no such module.
 
     :raises BuildError: where there is none, or where it is a package without ``__main__``.
     """
@@ -72,9 +72,9 @@ def _runs(module: str, exists: Callable[[str], bool]) -> bool:
     return exists(f"{place}.py") or exists(f"{place}/__main__.py")
 
 
-def _in_stdlib(module: str, python: Path) -> bool:
+def _in_stdlib(module: str, python: Callable[[], Path]) -> bool:
     if module.partition(".")[0] not in sys.stdlib_module_names:
         return False
-    command = [str(python), "-I", "-S", "-B", "-c", _IN_STDLIB, module]
+    command = [str(python()), "-I", "-S", "-B", "-c", _IN_STDLIB, module]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.returncode == 0

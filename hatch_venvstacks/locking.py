@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.conflicts import held_below, held_versions
@@ -32,7 +33,7 @@ from hatch_venvstacks.targets import excluded_packages, layer_targets
 from hatch_venvstacks.wheel_sources import wheel_source_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.context import Context
@@ -47,15 +48,23 @@ _SHOWN = 10
 class LockedLayer:
     """A layer that can be built: its stack, its lock, and what the runtime's lock holds.
 
-    ``platform`` is the one that it is built for, with the oldest system that must run it;
-    ``python`` is a CPython for this machine, of the minor release of the runtime.
+    ``platform`` is the one that it is built for, with the oldest system that must run it.
+    ``find_python`` gives :attr:`python`, which may have to be fetched, and is checked.
     """
 
     stack: Stack
     lock: Lock
     runtime: LockedRuntime
     platform: TargetPlatform
-    python: Path
+    find_python: Callable[[], Path]
+
+    @cached_property
+    def python(self) -> Path:
+        """A CPython for this machine, of the minor release of the runtime.
+
+        :raises RuntimeSourceError: where none can be had.
+        """
+        return self.find_python()
 
     @property
     def spec(self) -> LayerSpec:
@@ -76,7 +85,9 @@ def ensure_lock(spec: LayerSpec, context: Context) -> LockedLayer:
     runtime = runtime_of([(spec, lock), *base.below])
     check_python(spec, runtime)
     platform = lock.target(context.platform.name)
-    return LockedLayer(stack, lock, runtime, platform, layer_python(runtime, stack, context))
+    return LockedLayer(
+        stack, lock, runtime, platform, partial(layer_python, runtime, stack, context)
+    )
 
 
 def locked_platforms(spec: LayerSpec, context: Context) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,10 +19,17 @@ def on_all_cores(tasks: Iterable[Callable[[], Result]]) -> tuple[Result, ...]:
     They are threads: this is for work that is done outside the interpreter, such as compression.
     What the first one of them raises is raised; those that have not begun by then never do.
     """
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         running = [pool.submit(task) for task in tasks]
         try:
             return tuple(task.result() for task in running)
         finally:
             for task in running:
                 task.cancel()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # pragma: no cover (macos)

@@ -6,22 +6,26 @@ functions, one for each version of the target.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archive import pack
-from hatch_venvstacks.archive_format import format_of
+from hatch_venvstacks.archive import DamagedSegmentError, pack
+from hatch_venvstacks.archive_format import compression_of, format_of
 from hatch_venvstacks.contents import layer_plans
 from hatch_venvstacks.deploy import replace_folder, write_layer
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.locking import ensure_lock, update_lock
 from hatch_venvstacks.metadata import describe_archive
+from hatch_venvstacks.packed import Shelf
 from hatch_venvstacks.wiring import to_json
 
 if TYPE_CHECKING:
+    from hatch_venvstacks.archive import Archive
     from hatch_venvstacks.context import Context, LayerProject
+    from hatch_venvstacks.locking import LockedLayer
     from hatch_venvstacks.spec import LayerSpec
     from hatch_venvstacks.stack import Stack
 
@@ -45,16 +49,17 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
     spec = project.spec
     with context.store.workspace() as work:
         layer = ensure_lock(project.spec, context)
-        plans, described = layer_plans(project, layer, work, context)
         archive_format = format_of(context.platform)
+        compression = compression_of(archive_format, spec.compression_level)
+        shelf = Shelf(context.store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
-        context.reporter.info(f"Packing {name}")
-        segments = work / "segments"
-        segments.mkdir()
-        level = spec.compression_level
-        archive = pack(plans, spec.name, archive_format, level, work / name, segments)
+        archive, described = _packed(project, layer, work, shelf, work / name, context)
         metadata = describe_archive(archive, layer.lock, described)
-        _publish(work / name, to_json(metadata), folder)
+        with context.store.exclusive(folder) as alone:
+            if alone:
+                remove_partial(folder, PACKING)
+            _publish(work / name, to_json(metadata), folder)
+    context.store.evict()
     return folder / name
 
 
@@ -95,9 +100,35 @@ def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Con
 def _export(project: LayerProject, root: Path, context: Context) -> None:
     with context.store.workspace() as work:
         locked = ensure_lock(project.spec, context)
-        plans, _ = layer_plans(project, locked, work, context)
+        plans, _ = layer_plans(project, locked, work / "layer", context)
         context.reporter.info(f"Exporting `{project.spec.name}`")
         write_layer(plans, project.spec.name, root)
+
+
+def _packed(
+    project: LayerProject,
+    layer: LockedLayer,
+    work: Path,
+    shelf: Shelf,
+    path: Path,
+    context: Context,
+) -> tuple[Archive, dict[str, Any]]:
+    """The archive in the file ``path``, and ``layer.json``.
+
+    Where segments in the store turn out to be damaged, they are made anew.
+    """
+    for attempt in itertools.count():
+        folder = work / f"attempt-{attempt}"
+        plans, described = layer_plans(project, layer, folder, context, shelf)
+        context.reporter.info(f"Packing {path.name}")
+        segments = folder / "segments"
+        segments.mkdir()
+        try:
+            return pack(plans, shelf, path, segments), described
+        except DamagedSegmentError as error:
+            # Each time another one is known to be so.
+            context.reporter.debug(f"A segment in the cache is damaged, and made anew: {error}")
+    raise AssertionError
 
 
 def _publish(archive: Path, metadata: bytes, folder: Path) -> None:

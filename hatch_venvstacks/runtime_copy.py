@@ -6,6 +6,7 @@ them, and the generated files that name it. Here they are changed, byte for byte
 
 from __future__ import annotations
 
+import hashlib
 import os
 import posixpath
 import re
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from hatch_venvstacks.runtime_host import HostPython
+    from hatch_venvstacks.store import Store
 
 # Places that nobody can make, by the length that they need: nothing can exist below a file, and the
 # kernel's own folders take no others. A CPython that falls back to such a prefix finds nothing.
@@ -67,6 +69,33 @@ def copy_host(host: HostPython, folder: Path) -> None:
         (folder / "bin" / alias).symlink_to(host.executable.name)
     _check_names(host, plan, folder)
     _check_start(host, folder)
+
+
+def fingerprint(host: HostPython, store: Store) -> str:
+    """What stands for all files of ``host`` that :func:`copy_host` reads; they are not read here.
+
+    A file that was written since has another time, inode or size. Which libraries the binaries of
+    the host load is kept in ``store``, as finding out takes longer.
+    """
+    plan = dict(sorted(_planned(host)))
+    seen = _states(plan)
+    key = f"host libraries {hashlib.sha256(f'{host}{seen}'.encode()).hexdigest()}"
+    private = store.document(key)
+    if private is None:
+        found = _with_private_libraries(host, plan)
+        private = {name: str(path) for name, path in found.items() if name not in plan}
+        store.keep_document(key, private)
+    libraries = _states({name: Path(path) for name, path in private.items()})
+    return hashlib.sha256(f"{host}{seen}{libraries}".encode()).hexdigest()
+
+
+def _states(plan: Mapping[str, Path]) -> list[tuple[str, str, int, int, int, int, int]]:
+    result = []
+    for name, path in plan.items():
+        state = path.stat()
+        identity = (state.st_mode, state.st_ino, state.st_size)
+        result.append((name, str(path), *identity, state.st_mtime_ns, state.st_ctime_ns))
+    return result
 
 
 def _planned(host: HostPython) -> Iterator[tuple[str, Path]]:

@@ -40,6 +40,13 @@ class PlanKind(str, Enum):
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A file's content of ``size`` bytes that only segments in the store have."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class Member:
     """A file, symlink or folder of a layer.
 
@@ -48,16 +55,17 @@ class Member:
     """
 
     path: str
-    content: bytes | Path | None = None
+    content: bytes | Path | Stored | None = None
     link: str = ""
     executable: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a segment is made of: its members in order, all with the modification time ``mtime``.
+    """What segments are made of: their members in order, all with the modification time ``mtime``.
 
     ``name`` and ``version`` are those of a distribution; ``mtime`` is in seconds since the epoch.
+    ``key`` stands for all that the members depend on; empty where segments of it are not kept.
     """
 
     kind: PlanKind
@@ -65,11 +73,12 @@ class Plan:
     version: str
     members: tuple[Member, ...]
     mtime: int = MEMBER_TIME
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of an archive that holds a plan: its size in bytes and its SHA-256 (hex)."""
+    """A part of an archive that holds a part of a plan: its size in bytes, its SHA-256 (hex)."""
 
     plan: Plan
     size: int
@@ -117,6 +126,8 @@ def read(member: Member) -> Iterator[bytes]:
                     yield chunk
         except OSError as error:
             raise BuildError(f"A file cannot be read: {member.content}: {error}") from error
+    elif isinstance(member.content, Stored):
+        raise TypeError(f"{member.path} is in the store only")
     elif member.content:
         yield member.content
 
@@ -143,6 +154,8 @@ def content_length(member: Member) -> int:
 
     :raises BuildError: where the file cannot be looked at.
     """
+    if isinstance(member.content, Stored):
+        return member.content.size
     if not isinstance(member.content, Path):
         return len(member.content or b"")
     try:

@@ -1,12 +1,15 @@
 """The content-addressed cache below the user's cache folder: what is costly to make, made once.
 
-An entry is a folder under the name of its key. It is made under another name and renamed when it
-is complete, under a lock: whoever is killed in between leaves nothing that counts. With each entry
-goes a digest of its files, which is checked at every use; an entry that was altered is made again.
+A runtime is a folder under the name of its key, a segment or a wheel is a file under the name of
+its SHA-256, and a document is a file under that of its key. Each is made under another name, in a
+folder for work in progress, and gets its own when it is complete: whoever is killed in between
+leaves nothing that counts. All of them are checked at every use; what was altered is made again.
 """
 
 from __future__ import annotations
 
+import atexit
+import errno
 import hashlib
 import json
 import os
@@ -14,12 +17,13 @@ import shutil
 import tempfile
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import BuildError, words
+from hatch_venvstacks.eviction import DEFAULT_SIZE, evict, note_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,29 +47,48 @@ def default_root() -> Path:
 
 @dataclass(frozen=True)
 class Store:
-    """The cache in the folder ``root``, which is made when something is stored."""
+    """The cache in the folder ``root``, which is made when something is stored.
+
+    ``size`` is its bound in bytes, see :meth:`evict`.
+    """
 
     root: Path
+    size: int = DEFAULT_SIZE
+    _elsewhere: list[Path] = field(default_factory=list, compare=False)
 
     def runtime_dir(self, key: str, make: Callable[[Path], None]) -> Path:
         """The folder of the runtime ``key`` (the SHA-256 of its archive, hex).
 
         ``make`` is called with an empty folder where there is no such entry, or where its files are
         no longer what they were; compiled modules in ``__pycache__`` do not count, as running the
-        interpreter makes them. Nobody may change what lies in the folder.
+        interpreter makes them. Nobody may change what lies in the folder. In a cache that is
+        read-only nothing is made: the folder is a temporary one, which is gone with this process.
 
-        :raises BuildError: where the cache folder cannot be written.
+        :raises BuildError: where the folder cannot be made, for instance on a full disk.
         """
-        return self._entry(self.root / "runtimes", key, make)
+        shelf = self.root / "runtimes"
+        with self._writing():
+            writable = _is_writable(shelf)
+        if writable:
+            return self._entry(shelf, key, make)
+        if _is_intact(shelf / key):
+            return shelf / key / "tree"
+        if not self._elsewhere:
+            with _filling(Path(tempfile.gettempdir())):
+                self._elsewhere.append(Path(tempfile.mkdtemp(prefix="venvlayer-")))
+            atexit.register(shutil.rmtree, self._elsewhere[0], ignore_errors=True)
+        return self._entry(self._elsewhere[0], key, make)
 
     def document(self, key: str) -> Any:
         """The value that was kept under ``key``; ``None`` where there is none, or a damaged one."""
+        path = self._document(key)
         try:
-            digest, _, body = self._document(key).read_bytes().partition(b"\n")
+            digest, _, body = path.read_bytes().partition(b"\n")
         except OSError:
             return None
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return None
+        note_use(path)
         return json.loads(body)
 
     def keep_document(self, key: str, value: Any) -> None:
@@ -74,21 +97,88 @@ class Store:
         ``key`` is made of all that the value depends on.
         """
         body = json.dumps(value, separators=(",", ":")).encode()
-        path = self._document(key)
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent)
+        with suppress(OSError), self._unfinished() as path:
+            path.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+            _put(path, self._document(key))
+
+    def segment(self, sha256: str) -> Path:
+        """The place of the segment with that SHA-256 (hex), whether it is there or not.
+
+        Who reads it makes sure that it is still what its name says, and calls :meth:`drop` if not.
+        """
+        return self.root / "segments" / sha256[:2] / sha256
+
+    def keep_segment(self, path: Path, sha256: str) -> bool:
+        """Keep the segment in the file ``path``; tells whether it is in the store now.
+
+        The file stays, and must not be changed: where it lies in a :meth:`workspace`, it is one
+        file under two names.
+        """
+        place = self.segment(sha256)
+        if place.is_file():
+            return True
+        with suppress(OSError), self._unfinished() as copy:
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink()
-                raise
+                os.link(path, copy)
+            except OSError:
+                shutil.copyfile(path, copy)
+            _put(copy, place)
+            return True
+        return False
+
+    def wheel(self, key: str, folder: Path) -> Path | None:
+        """A copy in ``folder`` of the wheel that was kept under ``key``, if there is one."""
+        found = self.document(key)
+        if found is None:
+            return None
+        source = self.root / "wheels" / found["sha256"][:2] / found["sha256"]
+        copy = folder / str(found["name"])
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        except OSError:
+            return None
+        if file_sha256(copy) != found["sha256"]:
+            self.drop(source)
+            copy.unlink()
+            return None
+        note_use(source)
+        return copy
+
+    def keep_wheel(self, key: str, wheel: Path) -> None:
+        """Keep a copy of the file ``wheel`` under ``key``, as :meth:`keep_document` does."""
+        with suppress(OSError), self._unfinished() as copy:
+            shutil.copyfile(wheel, copy)
+            sha256 = file_sha256(copy)
+            _put(copy, self.root / "wheels" / sha256[:2] / sha256)
+            self.keep_document(key, {"name": wheel.name, "sha256": sha256})
+
+    def drop(self, path: Path) -> None:
+        """Remove an entry that is not what it was."""
+        with suppress(OSError):
+            _remove(path)
+
+    def evict(self) -> None:
+        """Remove what was not used for the longest time, where the store is over its size."""
+        evict(self.root, self.size)
 
     def _document(self, key: str) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self.root / "documents" / name[:2] / f"{name}.json"
+
+    @contextmanager
+    def _unfinished(self) -> Iterator[Path]:
+        """A name for a file that is not complete yet, on the file system of the store.
+
+        What is left under such a name by a build that was killed is removed by later ones.
+        """
+        self._work.mkdir(parents=True, exist_ok=True)
+        with self._lock(self._work, uuid.uuid4().hex) as path:
+            try:
+                yield path
+            finally:
+                path.unlink(missing_ok=True)
+        _forget(path.with_name(f".{path.name}.lock"))
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -99,13 +189,15 @@ class Store:
 
         :raises BuildError: where the folder cannot be made or filled, for instance on a full disk.
         """
-        try:
-            self._sweep()
-        except OSError:
+        writable = False
+        with suppress(OSError):
+            writable = _is_writable(self._work)
+        if not writable:
             elsewhere = tempfile.TemporaryDirectory(prefix="venvlayer-")
             with _filling(Path(tempfile.gettempdir())), elsewhere as name:
                 yield Path(name)
             return
+        self._sweep()
         key = uuid.uuid4().hex
         with _filling(self._work), self._lock(self._work, key) as folder:
             folder.mkdir()
@@ -116,13 +208,18 @@ class Store:
         _forget(self._work / f".{key}.lock")
 
     @contextmanager
-    def exclusive(self, folder: Path) -> Iterator[None]:
-        """Let nobody else make ``folder`` at the same time, as far as the cache can be written."""
-        key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
+    def exclusive(self, folder: Path) -> Iterator[bool]:
+        """Let nobody else write to ``folder`` at the same time, as far as the cache can be written.
+
+        Tells whether that is so.
+        """
+        key = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()
         with ExitStack() as stack:
+            alone = False
             with suppress(OSError):
-                stack.enter_context(self._lock(self.root / "exports", key))
-            yield
+                stack.enter_context(self._lock(self.root / "outputs", key))
+                alone = True
+            yield alone
 
     @property
     def _work(self) -> Path:
@@ -131,17 +228,19 @@ class Store:
     def _sweep(self) -> None:
         from filelock import FileLock, Timeout
 
-        self._work.mkdir(parents=True, exist_ok=True)
         for name in self._work.glob(".*.lock"):
             # A folder whose lock is held is in use.
-            with suppress(Timeout), FileLock(name, timeout=0):
-                shutil.rmtree(self._work / name.name[1:-5], ignore_errors=True)
+            with suppress(Timeout, OSError), FileLock(name, timeout=0):
+                left = self._work / name.name[1:-5]
+                if left.exists():
+                    _remove(left)
                 _forget(name)
 
     def _entry(self, shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
         entry, unfinished = shelf / key, shelf / f".{key}.part"
         with self._writing(), self._lock(shelf, key):
             if _is_intact(entry):
+                note_use(entry)
                 return entry / "tree"
             for stale in (entry, unfinished):
                 if stale.exists():
@@ -185,9 +284,26 @@ def _filling(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return False
+        raise
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 def _forget(lock: Path) -> None:
     with suppress(OSError):  # on Windows, where it is open elsewhere
         lock.unlink()
+
+
+def _put(path: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir() and not place.is_symlink():
+        _remove(place)
+    path.replace(place)
 
 
 def _is_intact(entry: Path) -> bool:

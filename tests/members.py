@@ -8,7 +8,10 @@ from typing import IO, Any
 
 from hypothesis import strategies as st
 
+from hatch_venvstacks.archive_format import ArchiveFormat, compression_of
+from hatch_venvstacks.packed import Shelf
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind
+from hatch_venvstacks.store import Store
 
 ODD_NAMES = ["a b", "ünï/cödé", "n" * 120, "d" * 200 + "/" + "f" * 255, "-x", "new\nline", "q'\"$"]
 
@@ -20,6 +23,16 @@ def plan(
     mtime: int = MEMBER_TIME,
 ) -> Plan:
     return Plan(kind, name, "1", members, mtime)
+
+
+def shelf_in(
+    folder: Path,
+    top: str = "top",
+    archive_format: ArchiveFormat = ArchiveFormat.TAR_ZST,
+    level: int = 1,
+) -> Shelf:
+    """The shelf of a store in ``folder``."""
+    return Shelf(Store(folder), top, archive_format, compression_of(archive_format, level))
 
 
 def any_path(without: str = "") -> st.SearchStrategy[str]:

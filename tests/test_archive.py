@@ -15,9 +15,9 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from members import shelf_in
 
 from hatch_venvstacks.archive import Archive, pack
-from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
 
@@ -38,7 +38,7 @@ def plan(name: str, *members: Member, mtime: int = MEMBER_TIME) -> Plan:
 def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int = 3) -> Archive:
     work = folder / "work"
     work.mkdir(parents=True)
-    archive = pack(plans, top, ArchiveFormat.TAR_ZST, level, folder / "a.tar.zst", work)
+    archive = pack(plans, shelf_in(folder / "cache", top, level=level), folder / "a.tar.zst", work)
     assert list(work.iterdir()) == []
     return archive
 
@@ -151,7 +151,7 @@ def test_large_distribution_is_cut(tmp_path: Path, monkeypatch: MonkeyPatch) -> 
             file.truncate(size)
     members = [member_of(name, tmp_path / name) for name in "abc"]
     archive = packed([plan("big", *members)], tmp_path / "out", level=1)
-    assert [len(segment.plan.members) for segment in archive.segments] == [1, 1, 1, 1]
+    assert [segment.plan.name for segment in archive.segments] == ["", "big", "big", "big"]
     with tarfile.open(fileobj=io.BytesIO(unpacked(archive.path))) as tar:
         assert [info.size for info in tar if info.isreg()] == [size] * 3
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 from deployed import unpack_all
+from members import shelf_in
 
 from hatch_venvstacks.archive import pack
 from hatch_venvstacks.archive_format import ArchiveFormat
@@ -49,7 +50,7 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
 def unpack(plans: Sequence[Plan], folder: Path, root: Path) -> None:
     work = folder / "work"
     work.mkdir()
-    archive = pack(plans, "top", ArchiveFormat.TAR_ZST, 1, folder / "a", work)
+    archive = pack(plans, shelf_in(folder / "cache"), folder / "a", work)
     with archive.path.open("rb") as file:
         reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
         content = reader.read()
@@ -70,7 +71,8 @@ def test_archives_of_all_formats_are_unpacked(
         work.mkdir()
         path = work / f"a{archive_format.suffix}"
         plans = [plan(Member("bin/run", name.encode()), name=name)]
-        archives.append(pack(plans, name, archive_format, 1, path, work).path)
+        shelf = shelf_in(tmp_path / "cache", name, archive_format)
+        archives.append(pack(plans, shelf, path, work).path)
     root = unpack_all(archives, tmp_path / "root")
     for name in ("one", "two"):
         assert (root / name / "bin/run").read_bytes() == name.encode()

@@ -433,11 +433,15 @@ def plans_of(prefix: Path, alone: Mapping[str, Path] | None = None) -> dict[str,
 
 
 def test_files_that_record_forgets_are_packed(tmp_path: Path) -> None:
-    handmade(tmp_path, "one", "one/a.py,,\n", **{"one/a.py": "a", "one/sub/b.py": "b"})
-    handmade(tmp_path, "two", "two/a.py,,\n", **{"two/a.py": "a", "two/c.py": "c"})
-    found = plans_of(tmp_path)
+    both, one, two = (tmp_path / name for name in ("both", "one", "two"))
+    for prefix in (both, one):
+        handmade(prefix, "one", "one/a.py,,\n", **{"one/a.py": "a", "one/sub/b.py": "b"})
+    for prefix in (both, two):
+        # It is nearer to the files of the other one.
+        handmade(prefix, "two", "two/a.py,,\n", **{"two/a.py": "a", "one/sub/c.py": "c"})
+    found = plans_of(both, {"one": one, "two": two})
     assert f"{SITE}/one/sub/b.py" in files(found["one"])
-    assert f"{SITE}/two/c.py" in files(found["two"])
+    assert f"{SITE}/one/sub/c.py" in files(found["two"])
     assert f"{SITE}/one-1.0.dist-info/METADATA" in files(found["one"])
     for name, plan in found.items():
         check_record(plan, name)

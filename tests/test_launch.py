@@ -29,7 +29,7 @@ def check(module: str, own: Iterable[str] = (), below: Iterable[str] = ()) -> bo
 
     members = tuple(Member(f"{SITE}/{path}", b"") for path in own)
     plans = [Plan(PlanKind.DISTRIBUTION, "d", "1", members), Plan(PlanKind.PROJECT, "p", "1", ())]
-    check_launch_module(module, plans, SITE, Path(sys.executable), others)
+    check_launch_module(module, plans, SITE, lambda: Path(sys.executable), others)
     return bool(asked)
 
 
@@ -90,4 +90,4 @@ def test_files_outside_the_site_directory_do_not_count() -> None:
         PlanKind.DISTRIBUTION, "d", "1", (Member("lib/python2.7/site-packages/app.py", b""),)
     )
     with pytest.raises(BuildError):
-        check_launch_module("app", [plan], SITE, Path(sys.executable), list)
+        check_launch_module("app", [plan], SITE, lambda: Path(sys.executable), list)

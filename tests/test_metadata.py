@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from members import shelf_in
 from packaging.pylock import Pylock
 from packaging.version import Version
 
@@ -54,7 +55,7 @@ def lock_at(path: Path) -> Lock:
 
 def layer(stack: Stack) -> LockedLayer:
     runtime = LockedRuntime(RuntimeOrigin.STANDALONE, "3.11.13")
-    return LockedLayer(stack, lock_at(Path("/secret/lock")), runtime, LINUX, Path("/secret/python"))
+    return LockedLayer(stack, lock_at(Path("/secret/lock")), runtime, LINUX, Path)
 
 
 def test_layer_json_of_an_application() -> None:
@@ -115,7 +116,7 @@ def archived(folder: Path, archive_format: ArchiveFormat, level: int = 3) -> Arc
     work = folder / "work"
     work.mkdir(parents=True)
     path = folder / f"app-1{archive_format.suffix}"
-    return pack(PLANS, "app", archive_format, level, path, work)
+    return pack(PLANS, shelf_in(folder / "cache", "app", archive_format, level), path, work)
 
 
 @formats

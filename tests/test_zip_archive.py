@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreters import MINORS, interpreter_or_skip
-from members import ODD_NAMES, Restless, any_path, plan
+from members import ODD_NAMES, Restless, any_path, plan, shelf_in
 
 from hatch_venvstacks.archive import Archive, pack
 from hatch_venvstacks.archive_format import ArchiveFormat
@@ -52,7 +52,9 @@ with tempfile.TemporaryDirectory() as work:
 def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int = 3) -> Archive:
     work = folder / "work"
     work.mkdir(parents=True)
-    archive = pack(plans, top, ArchiveFormat.ZIP, level, folder / "a.zip", work)
+    archive = pack(
+        plans, shelf_in(folder / "cache", top, ArchiveFormat.ZIP, level), folder / "a.zip", work
+    )
     assert list(work.iterdir()) == []
     return archive
 

@@ -1,0 +1,118 @@
+"""The plans of what a layer adds: from the store where it has them, else from unpacked wheels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.distribution import distribution_plans
+from hatch_venvstacks.installation import target_of
+from hatch_venvstacks.packed import key_of
+from hatch_venvstacks.segment import MEMBER_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hatch_venvstacks.context import Context
+    from hatch_venvstacks.distribution import Compiling
+    from hatch_venvstacks.installation import Installation
+    from hatch_venvstacks.inventory import Inventory
+    from hatch_venvstacks.layout import Layout
+    from hatch_venvstacks.locking import LockedLayer
+    from hatch_venvstacks.packed import Shelf
+    from hatch_venvstacks.segment import Plan
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """What shapes the files of a distribution besides its wheel.
+
+    ``extended`` are paths of ``__init__.py`` files in the layer that are to find the parts of their
+    packages in other layers. ``dates`` are the modification times of distributions that have one of
+    their own. ``compiling`` compiles modules, and ``compiler`` stands for all that the result
+    depends on; empty where nothing is compiled.
+    """
+
+    layout: Layout
+    extended: frozenset[str]
+    dates: Mapping[str, int]
+    compiling: Compiling | None = None
+    compiler: str = ""
+
+
+def layer_distributions(
+    there: Installation,
+    parts: Sequence[Inventory],
+    shaping: Shaping,
+    layer: LockedLayer,
+    context: Context,
+    shelf: Shelf | None,
+) -> list[Plan]:
+    """A plan for each of the distributions ``parts`` of ``there``, sorted by name.
+
+    Those that ``shelf`` has come from it, without content; what is left is unpacked.
+
+    :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
+    """
+    claims = _claims(parts)
+    keys = {part.name: _key(part, there, claims, shaping, layer, context) for part in parts}
+    plans = {}
+    for name, key in keys.items():
+        packed = shelf.find(key) if shelf else None
+        if packed is not None:
+            plans[name] = packed.plan
+    wanted = keys.keys() - plans.keys()
+    if wanted:
+        rivals = {
+            other
+            for part in parts
+            if part.name in wanted
+            for path in part.files
+            for other in claims[path]
+        }
+        found = distribution_plans(
+            there.unpack({*wanted, *rivals}),
+            target_of(layer, context),
+            there.isolated,
+            dates=shaping.dates,
+            extended=shaping.extended,
+            wanted=wanted,
+            compiling=shaping.compiling,
+        )
+        plans.update({plan.name: replace(plan, key=keys[plan.name]) for plan in found})
+    return [plans[name] for name in sorted(plans)]
+
+
+def _claims(parts: Sequence[Inventory]) -> dict[str, list[str]]:
+    claims: dict[str, list[str]] = {}
+    for part in parts:
+        for path in part.files:
+            claims.setdefault(path, []).append(part.name)
+    return claims
+
+
+def _key(
+    part: Inventory,
+    there: Installation,
+    claims: Mapping[str, Sequence[str]],
+    shaping: Shaping,
+    layer: LockedLayer,
+    context: Context,
+) -> str:
+    """What stands for all that the plan of a distribution depends on."""
+    shared = {
+        path: {name: there.digests[name] for name in claims[path]}
+        for path in part.files
+        if len(claims[path]) > 1
+    }
+    return key_of(
+        "distribution",
+        there.digests[part.name],
+        context.platform.name,
+        layer.runtime.minor,
+        str(layer.spec.kind) if shaping.layout.is_windows else "",  # which Python launchers start
+        shared,
+        sorted(shaping.extended & part.files.keys()),
+        shaping.dates.get(part.name, MEMBER_TIME),
+        shaping.compiler,
+    )
