@@ -61,14 +61,16 @@ class _Surroundings:
 def layer_plans(
     project: LayerProject,
     layer: LockedLayer,
+    own: Path | None,
     work: Path,
     context: Context,
     shelf: Shelf | None = None,
 ) -> tuple[list[Plan], dict[str, Any]]:
     """Everything that the layer is made of, in the archive's order, and its ``layer.json``.
 
-    The plans name files in ``work``, a new folder that must outlive them; plans that ``shelf`` has
-    segments of come without content.
+    ``own`` is the wheel of the project, where that is a part of the layer. The plans name files in
+    ``work``, a new folder that must outlive them; plans that ``shelf`` has segments of come without
+    content.
 
     :raises VenvLayerError: where the layer cannot be put together, or what it and the layers below
         hold does not go together.
@@ -79,7 +81,7 @@ def layer_plans(
     plans = []
     if spec.kind is LayerKind.RUNTIME:
         plans.append(runtime_plan(layer, work / "runtime", context, shelf))
-    there = _installed(project, layer, work / "wheels", context)
+    there = _installed(project, layer, own, work / "wheels", context)
     parts = inventories(there, layer, context)
     around = _surroundings(project, layer, parts, work, context)
     shaping = _shaping(there, around, layer, context)
@@ -112,17 +114,17 @@ def _plain(plan: Plan) -> Plan:
 
 
 def _installed(
-    project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
+    project: LayerProject, layer: LockedLayer, own: Path | None, prefix: Path, context: Context
 ) -> Installation:
     """What the layer's lock adds, and its own wheel, unpacked."""
     spec = layer.spec
-    if project.scripts and spec.kind is LayerKind.APPLICATION and not project.includes_project():
+    if project.scripts and spec.kind is LayerKind.APPLICATION and own is None:
         context.reporter.warning(
             f"`{spec.project_name}` has scripts, but its package is not in the layer:"
             " hatchling finds no files for its wheel, or `include-project` is false"
         )
     wheels = select_wheels(layer.lock, layer.platform, layer.runtime.version)
-    return install(spec, layer.lock, wheels, layer, prefix, context, own=project)
+    return install(spec, layer.lock, wheels, layer, prefix, context, own)
 
 
 def _surroundings(

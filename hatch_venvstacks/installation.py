@@ -88,24 +88,33 @@ def install(
     layer: LockedLayer,
     prefix: Path,
     context: Context,
-    own: LayerProject | None = None,
+    own: Path | None = None,
 ) -> Installation:
     """What ``spec``, a layer in the stack of ``layer``, adds, for the new folder ``prefix``.
 
-    Of the wheels in its ``lock``, those are ``wheels``. Siblings are built for it, and the wheel of
-    ``own``, where that project has one.
+    Of the wheels in its ``lock``, those are ``wheels``. Siblings are built for it; ``own`` is the
+    wheel of its own project, where that is a part of it.
 
     :raises VenvLayerError: where a wheel cannot be built.
     """
     built = _siblings(spec, lock, layer, prefix, context)
-    if own is not None and own.includes_project():
-        name = own.spec.project_name
-        context.reporter.debug(f"Building the wheel of `{name}`")
-        # Siblings have folders of their own names after the prefix's.
-        folder = prefix.with_name(f"own-{prefix.name}")
-        folder.mkdir(parents=True)
-        built[str(canonicalize_name(name))] = own.build_wheel(folder)
+    if own is not None:
+        built[str(canonicalize_name(spec.project_name))] = own
     return Installation(layer, prefix, wheels, built)
+
+
+def own_wheel(project: LayerProject, folder: Path, context: Context) -> Path | None:
+    """The wheel of ``project``, built in the new ``folder``, where it is a part of its layer.
+
+    It is built each time, by hatchling in this process: nothing else knows what is in it.
+
+    :raises VenvLayerError: where it cannot be built.
+    """
+    if not project.includes_project():
+        return None
+    context.reporter.debug(f"Building the wheel of `{project.spec.project_name}`")
+    folder.mkdir()
+    return project.build_wheel(folder)
 
 
 def inventories(
@@ -171,9 +180,18 @@ def _siblings(
     """Build the siblings that the ``lock`` adds; their wheels."""
     wheels = {}
     for one in locked_siblings(lock, layer.platform.name):
-        context.reporter.info(f"Building the wheel of `{one.name}` for `{spec.name}`")
-        builder = WheelBuilder(layer.python, context.mtime)
+        builder = sibling_builder(layer, context, f"`{one.name}` for `{spec.name}`")
         wheel = builder.build(one.root, prefix.with_name(f"{prefix.name}.{one.name}"))
         check_wheel(wheel, one.name, one.version, layer.platform, layer.runtime.minor)
         wheels[one.name] = wheel
     return wheels
+
+
+def sibling_builder(layer: LockedLayer, context: Context, what: str = "") -> WheelBuilder:
+    """What builds the wheels of siblings for ``layer``; ``what`` is said to be built."""
+
+    def say(_: Path) -> None:
+        context.reporter.info(f"Building the wheel of {what}")
+
+    minor = layer.runtime.minor
+    return WheelBuilder(minor, lambda: layer.python, context.mtime, context.store, say)

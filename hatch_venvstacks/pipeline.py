@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,11 @@ from hatch_venvstacks.archive_format import compression_of, format_of
 from hatch_venvstacks.contents import layer_plans
 from hatch_venvstacks.deploy import replace_folder, write_layer
 from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.installation import own_wheel
 from hatch_venvstacks.locking import ensure_lock, update_lock
 from hatch_venvstacks.metadata import describe_archive
 from hatch_venvstacks.packed import Shelf
+from hatch_venvstacks.unchanged import Built, Recorder, find_built, inputs_key, keep_built
 from hatch_venvstacks.wiring import to_json
 
 if TYPE_CHECKING:
@@ -48,17 +52,29 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
     """
     spec = project.spec
     with context.store.workspace() as work:
-        layer = ensure_lock(project.spec, context)
+        layer = ensure_lock(spec, context)
+        own = own_wheel(project, work / "own", context)
         archive_format = format_of(context.platform)
         compression = compression_of(archive_format, spec.compression_level)
         shelf = Shelf(context.store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
-        archive, described = _packed(project, layer, work, shelf, work / name, context)
-        metadata = describe_archive(archive, layer.lock, described)
+        key = inputs_key(project, layer, own, shelf, context)
+        built = find_built(key, folder / name, context.store)
+        if built is not None:
+            for warning in built.warnings:
+                context.reporter.warning(warning)
+            context.reporter.info(f"Nothing has changed since {name} was built")
+            return folder / name
+        recorder = Recorder(context.reporter)
+        recorded = replace(context, reporter=recorder)
+        archive, described = _packed(project, layer, own, work, shelf, work / name, recorded)
+        metadata = to_json(describe_archive(archive, layer.lock, described))
         with context.store.exclusive(folder) as alone:
             if alone:
                 remove_partial(folder, PACKING)
-            _publish(work / name, to_json(metadata), folder)
+            _publish(work / name, metadata, folder)
+        built = Built(archive.sha256, sha256(metadata).hexdigest(), tuple(recorder.warnings))
+        keep_built(key, built, context.store)
     context.store.evict()
     return folder / name
 
@@ -100,7 +116,8 @@ def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Con
 def _export(project: LayerProject, root: Path, context: Context) -> None:
     with context.store.workspace() as work:
         locked = ensure_lock(project.spec, context)
-        plans, _ = layer_plans(project, locked, work / "layer", context)
+        own = own_wheel(project, work / "own", context)
+        plans, _ = layer_plans(project, locked, own, work / "layer", context)
         context.reporter.info(f"Exporting `{project.spec.name}`")
         write_layer(plans, project.spec.name, root)
 
@@ -108,6 +125,7 @@ def _export(project: LayerProject, root: Path, context: Context) -> None:
 def _packed(
     project: LayerProject,
     layer: LockedLayer,
+    own: Path | None,
     work: Path,
     shelf: Shelf,
     path: Path,
@@ -119,7 +137,7 @@ def _packed(
     """
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
-        plans, described = layer_plans(project, layer, folder, context, shelf)
+        plans, described = layer_plans(project, layer, own, folder, context, shelf)
         context.reporter.info(f"Packing {path.name}")
         segments = folder / "segments"
         segments.mkdir()

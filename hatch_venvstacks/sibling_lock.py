@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,9 +60,10 @@ def layer_siblings(
 
     def built(folder: Path) -> str:
         store, reporter = context.store, context.reporter
-        python = interpreter(runtime, context.host.name, root, store=store, reporter=reporter)
-        builder = WheelBuilder(python, context.mtime)
-        return context.built_metadata.of(folder, builder, store)
+        here = context.host.name
+        find = partial(interpreter, runtime, here, root, store=store, reporter=reporter)
+        builder = WheelBuilder(runtime.minor, find, context.mtime, store)
+        return context.built_metadata.of(folder, builder)
 
     return find_siblings(spec, built)
 

@@ -18,10 +18,11 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_venvstacks.errors import BuildError, ToolError, words
 from hatch_venvstacks.platforms import wheel_tags
+from hatch_venvstacks.sibling_sources import sources_key
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from hatch_venvstacks.platforms import TargetPlatform
@@ -41,19 +42,44 @@ _PASSED_ON = re.compile(
 
 @dataclass(frozen=True)
 class WheelBuilder:
-    """Builds wheels with ``interpreter``; ``mtime`` dates what is in them (seconds)."""
+    """Builds wheels with a CPython of the minor release ``python``, and keeps them in ``store``.
 
-    interpreter: Path
+    ``find_interpreter`` gives that CPython; ``mtime`` dates what is in a wheel (seconds); ``say``
+    is called with the folder of a project whose wheel has to be built.
+    """
+
+    python: str
+    find_interpreter: Callable[[], Path]
     mtime: int
+    store: Store
+    say: Callable[[Path], None] = lambda _: None
+
+    def key(self, root: Path) -> str:
+        """What stands for all that the wheel of the project in ``root`` is made of."""
+        return sources_key(root, self._settings, self.python)
 
     def build(self, root: Path, work: Path) -> Path:
-        """Build the wheel of the project in ``root`` within the new folder ``work``.
+        """The wheel of the project in ``root``, within the new folder ``work``.
 
         :raises ToolError: where the build fails; the words of uv and the backend are kept.
         """
+        key = self.key(root)
+        kept = self.store.wheel(key, work / "wheels")
+        if kept is not None:
+            return kept
+        self.say(root)
+        wheel = self._built(root, work)
+        self.store.keep_wheel(key, wheel)
+        return wheel
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {**_passed_on(os.environ), "SOURCE_DATE_EPOCH": str(self.mtime)}
+
+    def _built(self, root: Path, work: Path) -> Path:
         wheels, setuptools = work / "wheels", work / "setuptools"
         for folder in (wheels, setuptools / "egg-info"):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         config = setuptools / "setup.cfg"
         config.write_text(
             f"[build]\nbuild_base = {setuptools / 'build'}\n"
@@ -62,16 +88,21 @@ class WheelBuilder:
         )
         run_uv(
             [
-                *("build", "--wheel", "--python", str(self.interpreter), "--no-create-gitignore"),
+                *(
+                    "build",
+                    "--wheel",
+                    "--python",
+                    str(self.find_interpreter()),
+                    "--no-create-gitignore",
+                ),
                 *("--out-dir", str(wheels), str(root)),
             ],
             folder=root,
             doing=f"The wheel of the project in `{root}` cannot be built",
             settings={
-                **_passed_on(os.environ),
+                **self._settings,
                 # https://setuptools.pypa.io/en/latest/deprecated/distutils/configfile.html
                 "DIST_EXTRA_CONFIG": str(config),
-                "SOURCE_DATE_EPOCH": str(self.mtime),
             },
         )
         found = sorted(wheels.glob("*.whl"))
@@ -84,16 +115,16 @@ class WheelBuilder:
 class MetadataCache:
     """What builds say of projects whose ``pyproject.toml`` does not: each is built once a call."""
 
-    _known: dict[tuple[Path, Path], str] = field(default_factory=dict)
+    _known: dict[tuple[Path, str], str] = field(default_factory=dict)
 
-    def of(self, root: Path, builder: WheelBuilder, store: Store) -> str:
+    def of(self, root: Path, builder: WheelBuilder) -> str:
         """The text of METADATA in the wheel of the project in ``root``.
 
         :raises VenvLayerError: where it cannot be built or read.
         """
-        key = (root, builder.interpreter)
+        key = (root, builder.python)
         if key not in self._known:
-            with store.workspace() as work:
+            with builder.store.workspace() as work:
                 self._known[key] = _metadata(builder.build(root, work / "sibling"))
         return self._known[key]
 

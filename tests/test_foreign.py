@@ -23,6 +23,7 @@ from hatch_venvstacks.context import Context
 from hatch_venvstacks.deploy import write_layer
 from hatch_venvstacks.errors import BuildError, RuntimeSourceError, VenvLayerError
 from hatch_venvstacks.hatch_project import HatchProject
+from hatch_venvstacks.installation import own_wheel
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.locking import ensure_lock
 from hatch_venvstacks.platforms import PLATFORMS, host_platform
@@ -131,7 +132,9 @@ class Stack:
         project, context = open_project(self.root / name), self.context()
         folder = self.root / work / name
         folder.mkdir(parents=True)
-        return layer_plans(project, ensure_lock(project.spec, context), folder, context)
+        locked = ensure_lock(project.spec, context)
+        own = own_wheel(project, folder / "own", context)
+        return layer_plans(project, locked, own, folder / "layer", context)
 
 
 def open_project(root: Path) -> HatchProject:
@@ -326,7 +329,7 @@ def test_nothing_for_posix_is_built_on_windows(tmp_path: Path) -> None:
 
     context = Context(there, here, Store(tmp_path), Said(), unused, unused)
     with pytest.raises(VenvLayerError, match="macosx_arm64 cannot be built on Windows"):
-        layer_plans(None, None, tmp_path, context)  # type: ignore[arg-type]
+        layer_plans(None, None, None, tmp_path, context)  # type: ignore[arg-type]
 
 
 def require_a_sibling(stack: Stack, tag: str) -> None:

@@ -23,7 +23,7 @@ from hatch_venvstacks.store import Store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BUILDER = WheelBuilder(Path(sys.executable), MEMBER_TIME)
+MINOR = f"3.{sys.version_info[1]}"
 SETUPTOOLS = 'requires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"'
 HATCHLING = 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"'
 BACKEND = """\
@@ -33,6 +33,11 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     {code}
     return os.path.basename(shutil.copy({wheel!r}, folder))
 """
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> WheelBuilder:
+    return WheelBuilder(MINOR, lambda: Path(sys.executable), MEMBER_TIME, Store(tmp_path / "store"))
 
 
 def sources(root: Path, backend: str, more: Mapping[str, str] | None = None) -> Path:
@@ -55,7 +60,7 @@ def everything(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("backend", [SETUPTOOLS, HATCHLING])
-def test_nothing_leaks_in_or_out(tmp_path: Path, backend: str) -> None:
+def test_nothing_leaks_in_or_out(tmp_path: Path, builder: WheelBuilder, backend: str) -> None:
     clean = sources(tmp_path / "clean", backend)
     stale = sources(
         tmp_path / "st%ale",
@@ -72,7 +77,7 @@ def test_nothing_leaks_in_or_out(tmp_path: Path, backend: str) -> None:
         os.utime(path, (1_700_000_000, 1_700_000_000))
     (stale / "src/vl_lib/__init__.py").chmod(0o600)
     before = [everything(root) for root in (clean, stale)]
-    built = [BUILDER.build(root, tmp_path / f"work of {root.name}") for root in (clean, stale)]
+    built = [builder.build(root, tmp_path / f"work of {root.name}") for root in (clean, stale)]
     assert [everything(root) for root in (clean, stale)] == before
     contents = []
     for wheel in built:
@@ -85,7 +90,7 @@ def test_nothing_leaks_in_or_out(tmp_path: Path, backend: str) -> None:
 
 
 def test_what_a_build_is_told(
-    tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, builder: WheelBuilder, wheel_index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = make_wheel(wheel_index, "vl-lib", "1.0")
     code = f"open({str(tmp_path / 'told')!r}, 'w').write(repr(dict(os.environ)))"
@@ -95,7 +100,7 @@ def test_what_a_build_is_told(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
     monkeypatch.setenv("UNRELATED", "1")
     monkeypatch.setenv("UV_PYTHON", "nowhere")
-    assert BUILDER.build(root, tmp_path / "work").read_bytes() == wheel.read_bytes()
+    assert builder.build(root, tmp_path / "work").read_bytes() == wheel.read_bytes()
     told = eval((tmp_path / "told").read_text())  # noqa: S307 (written above)
     assert told["SETUPTOOLS_SCM_PRETEND_VERSION_FOR_VL_LIB"] == "7"
     assert told["CFLAGS"] == "-O1"
@@ -103,39 +108,39 @@ def test_what_a_build_is_told(
     assert not {"UNRELATED", "UV_PYTHON"} & told.keys()
 
 
-def test_a_build_that_fails(tmp_path: Path) -> None:
+def test_a_build_that_fails(tmp_path: Path, builder: WheelBuilder) -> None:
     root = in_a_file(tmp_path / "lib", tmp_path / "none", "raise SystemExit('no compiler here')")
     with pytest.raises(ToolError) as caught:
-        BUILDER.build(root, tmp_path / "work")
+        builder.build(root, tmp_path / "work")
     assert caught.value.message == f"The wheel of the project in `{root}` cannot be built"
     assert "no compiler here" in caught.value.detail
 
 
-def test_a_build_that_makes_nothing(tmp_path: Path) -> None:
+def test_a_build_that_makes_nothing(tmp_path: Path, builder: WheelBuilder) -> None:
     root = in_a_file(tmp_path / "lib", tmp_path / "none", "return 'vl_lib-1.0-py3-none-any.whl'")
     with pytest.raises(ToolError, match=f"The (wheel|build) of the project in `{root}` "):
-        BUILDER.build(root, tmp_path / "work")
+        builder.build(root, tmp_path / "work")
 
 
-def test_metadata_is_built_once(tmp_path: Path, wheel_index: Path) -> None:
+def test_metadata_is_built_once(tmp_path: Path, builder: WheelBuilder, wheel_index: Path) -> None:
     wheel = make_wheel(wheel_index, "vl-lib", "1.0", requires=["a"])
     code = f"open({str(tmp_path / 'builds')!r}, 'a').write('.')"
     root = in_a_file(tmp_path / "lib", wheel, code)
-    cache, store = MetadataCache(), Store(tmp_path / "store")
-    texts = [cache.of(root, BUILDER, store) for _ in range(2)]
+    cache = MetadataCache()
+    texts = [cache.of(root, builder) for _ in range(2)]
     assert texts[0] == texts[1]
     assert "Requires-Dist: a\n" in texts[0]
     assert (tmp_path / "builds").read_text() == "."
     assert list((tmp_path / "store/work").iterdir()) == []
 
 
-def test_wheels_without_metadata(tmp_path: Path) -> None:
+def test_wheels_without_metadata(tmp_path: Path, builder: WheelBuilder) -> None:
     empty = tmp_path / "vl_lib-1.0-py3-none-any.whl"
     with zipfile.ZipFile(empty, "w"):
         pass
     root = in_a_file(tmp_path / "lib", empty)
     with pytest.raises(BuildError, match="has no METADATA that could be read"):
-        MetadataCache().of(root, BUILDER, Store(tmp_path / "store"))
+        MetadataCache().of(root, builder)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +165,7 @@ def test_wheels_that_fit(wheel: str, words: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="takes a version from Git")
-def test_a_version_from_git(tmp_path: Path) -> None:
+def test_a_version_from_git(tmp_path: Path, builder: WheelBuilder) -> None:
     root = sources(tmp_path / "repo/libs/lib", 'requires = ["setuptools", "setuptools-scm"]')
     path = root / "pyproject.toml"
     dynamic = path.read_text("utf-8").replace('version = "1.0"', 'dynamic = ["version"]')
@@ -175,16 +180,16 @@ def test_a_version_from_git(tmp_path: Path) -> None:
     git("add", ".")
     git("commit", "-m", "x", "--no-gpg-sign")
     git("tag", "v1.2")
-    assert BUILDER.build(root, tmp_path / "work").name == "vl_lib-1.2-py3-none-any.whl"
+    assert builder.build(root, tmp_path / "work").name == "vl_lib-1.2-py3-none-any.whl"
     # What is not committed has a version with a date: the one that everything here has.
     (root / "src/vl_lib/__init__.py").write_text("X = 2\n", "utf-8")
-    assert ".d19800101-py3" in BUILDER.build(root, tmp_path / "again").name
+    assert ".d19800101-py3" in builder.build(root, tmp_path / "again").name
     everywhere = {path.name for path in root.rglob("*")}
     assert everywhere == {"pyproject.toml", "src", "vl_lib", "__init__.py"}
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="compiles")
-def test_compiled_modules(tmp_path: Path) -> None:
+def test_compiled_modules(tmp_path: Path, builder: WheelBuilder) -> None:
     root = sources(
         tmp_path / "lib",
         SETUPTOOLS,
@@ -195,7 +200,7 @@ def test_compiled_modules(tmp_path: Path) -> None:
             ' "fast"};\nPyMODINIT_FUNC PyInit_fast(void) { return PyModule_Create(&m); }\n',
         },
     )
-    wheel = BUILDER.build(root, tmp_path / "work")
+    wheel = builder.build(root, tmp_path / "work")
     host, minor = host_platform(), f"{sys.version_info.major}.{sys.version_info.minor}"
     check_wheel(wheel, "vl-lib", "1.0", host, minor)
     for name in PLATFORMS.keys() - {host.name}:

@@ -1,0 +1,168 @@
+"""Whether a build would give what is there already: then nothing of it is done.
+
+What a build depends on is made into one key, and what came of it is kept in the store under that.
+Files of the project are compared by their content. Only of what is large and not the project's own,
+such as the archive itself, the file system's word is taken that nobody wrote to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.digest import file_sha256
+from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.installation import sibling_builder
+from hatch_venvstacks.lock_file import read_lock
+from hatch_venvstacks.packed import key_of
+from hatch_venvstacks.runtime_plan import runtime_identity
+from hatch_venvstacks.sibling_lock import locked_siblings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hatch_venvstacks.context import Context, LayerProject
+    from hatch_venvstacks.locking import LockedLayer
+    from hatch_venvstacks.packed import Shelf
+    from hatch_venvstacks.reporter import Reporter
+    from hatch_venvstacks.store import Store
+
+# Libraries whose answers decide what is packed.
+_LIBRARIES = ("hatchling", "installer", "macholib", "packaging", "pyelftools")
+# In nanoseconds: a file that was written so lately may be written to again at the same time.
+_RECENT = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build has made: the SHA-256 (hex) of the archive and of its metadata.
+
+    ``warnings`` are what it had to say.
+    """
+
+    archive: str
+    metadata: str
+    warnings: tuple[str, ...]
+
+
+class Recorder:
+    """A reporter that remembers the warnings which it passes on."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.warnings: list[str] = []
+
+    def info(self, message: str) -> None:
+        self._reporter.info(message)
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+        self._reporter.warning(message)
+
+    def debug(self, message: str) -> None:
+        self._reporter.debug(message)
+
+
+def inputs_key(
+    project: LayerProject, layer: LockedLayer, own: Path | None, shelf: Shelf, context: Context
+) -> str:
+    """What stands for all that the archive of ``layer`` depends on.
+
+    ``own`` is the wheel of the project, where that is a part of the layer.
+
+    :raises VenvLayerError: where something of it cannot be looked at.
+    """
+    below = [context.open_project(spec.root) for spec in layer.stack.below]
+    specs = [layer.spec, *layer.stack.below]
+    return key_of(
+        "archive",
+        _tool(),
+        [shelf.top, str(shelf.format), str(shelf.compression)],
+        [context.platform.name, context.mtime],
+        [repr(spec) for spec in specs],
+        [file_sha256(spec.lock_file) for spec in specs],
+        runtime_identity(layer, context),
+        [project.version, project.launch_name, project.includes_project()],
+        file_sha256(own) if own else "",
+        [_files(one.loose_files("")) for one in (project, *below)],
+        [_package(one) for one in below],
+        [*_siblings(layer, context)],
+    )
+
+
+def find_built(key: str, archive: Path, store: Store) -> Built | None:
+    """What was built under ``key``, if that is what the file ``archive`` and its metadata are."""
+    document = store.document(key)
+    if document is None:
+        return None
+    built = Built(document["archive"], document["metadata"], tuple(document["warnings"]))
+    try:
+        if file_sha256(archive.with_name(f"{archive.name}.json")) != built.metadata:
+            return None
+        return built if _large_sha256(archive, store) == built.archive else None
+    except OSError:
+        return None
+
+
+def keep_built(key: str, built: Built, store: Store) -> None:
+    """Keep what was built under ``key``."""
+    document = {
+        "archive": built.archive,
+        "metadata": built.metadata,
+        "warnings": list(built.warnings),
+    }
+    store.keep_document(key, document)
+
+
+@cache
+def _tool() -> list[str]:
+    """What stands for this tool: its own files, and the libraries that it asks."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return [own, *(version(name) for name in _LIBRARIES)]
+
+
+def _package(project: LayerProject) -> list[tuple[str, str, int]]:
+    try:
+        return _files(project.package_files())
+    except ConfigError as error:
+        return [(str(error), "", 0)]
+
+
+def _files(files: Iterable[tuple[str, Path]]) -> list[tuple[str, str, int]]:
+    found = []
+    for path, file in files:
+        digest, executable = "", 0
+        with suppress(OSError):  # The build itself will say what is wrong with it.
+            digest, executable = file_sha256(file), file.stat().st_mode & 0o100
+        found.append((path, digest, executable))
+    return sorted(found)
+
+
+def _siblings(layer: LockedLayer, context: Context) -> Iterator[str]:
+    builder = sibling_builder(layer, context)
+    for spec in (layer.spec, *layer.stack.below):
+        lock = layer.lock if spec is layer.spec else read_lock(spec.lock_file)
+        for one in locked_siblings(lock, layer.platform.name):
+            yield builder.key(one.root)
+
+
+def _large_sha256(path: Path, store: Store) -> str:
+    """The SHA-256 (hex) of a file, from the store where nobody has written to it since."""
+    state = path.stat()
+    times = (state.st_mtime_ns, state.st_ctime_ns)
+    seen = [state.st_size, state.st_ino, *times]
+    key = f"file {path.resolve()}"
+    known = store.document(key)
+    if known is not None and known["state"] == seen:
+        return str(known["sha256"])
+    found = file_sha256(path)
+    if max(times) < time.time_ns() - _RECENT:
+        store.keep_document(key, {"state": seen, "sha256": found})
+    return found
