@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_WRITERS = {ArchiveFormat.TAR_ZST: write_tar, ArchiveFormat.ZIP: write_zip}
-
 
 @dataclass(frozen=True)
 class Archive:
@@ -53,6 +51,7 @@ def pack(
     check_paths(plans)
     parts = [head(plans), *(part for plan in plans for part in cut(plan))]
     compression = compression_of(archive_format, level)
-    segments = _WRITERS[archive_format](parts, top, compression.level, path, work)
+    write = write_zip if archive_format is ArchiveFormat.ZIP else write_tar
+    segments = write(parts, top, compression, path, work)
     size = sum(segment.size for segment in segments)
     return Archive(path, archive_format, compression, size, file_sha256(path), segments)

@@ -18,6 +18,7 @@ from hatch_venvstacks.deploy import replace_folder, write_layer
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.locking import ensure_lock, update_lock
 from hatch_venvstacks.metadata import describe_archive
+from hatch_venvstacks.segment import check_no_links
 from hatch_venvstacks.wiring import to_json
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
     with context.store.workspace() as work:
         layer = ensure_lock(project.spec, context)
         plans, described = layer_plans(project, layer, work, context)
-        archive_format = format_of(context.platform)
+        if context.platform.sys_platform == "win32":
+            check_no_links(plans)
+        archive_format = spec.archive_format or format_of(context.platform)
         name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
         context.reporter.info(f"Packing {name}")
         segments = work / "segments"

@@ -1,8 +1,8 @@
-"""Plans as a ``tar.zst`` file: a run of tar members each, compressed on its own.
+"""Plans as a compressed tar file: a run of tar members each, compressed on its own.
 
 The bytes of a segment depend on its plan and nothing else: owner, mode, time and order of members
-are set here. Concatenated segments are one valid archive: a zstd file may consist of several frames
-(:rfc:`8878`, section 3), and a tar file has no index.
+are set here. Concatenated segments are one valid archive: a compressed file may consist of several
+units (:mod:`hatch_venvstacks.compression`), and a tar file has no index.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tarfile
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
+from hatch_venvstacks.compression import open_stream
 from hatch_venvstacks.parallel import on_all_cores
 from hatch_venvstacks.segment import Segment, content_length, read_exactly
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hatch_venvstacks.archive_format import Compression
     from hatch_venvstacks.segment import Member, Plan
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -28,17 +30,17 @@ END_OF_ARCHIVE = bytes(2 * _BLOCK)
 
 
 def write_tar(
-    plans: Sequence[Plan], top: str, level: int, path: Path, work: Path
+    plans: Sequence[Plan], top: str, compression: Compression, path: Path, work: Path
 ) -> tuple[Segment, ...]:
     """Write ``plans`` in their order into the file ``path``; give a segment for each.
 
-    ``top`` is the layer's folder, ``level`` zstd's compression level, ``work`` an empty folder.
+    ``top`` is the layer's folder, ``work`` an empty folder.
 
     :raises BuildError: where a file cannot be read, or changes while it is read.
     """
     files = [work / str(number) for number in range(len(plans))]
     segments = on_all_cores(
-        partial(compress, plan, top, level, file, last=file is files[-1])
+        partial(compress, plan, top, compression, file, last=file is files[-1])
         for plan, file in zip(plans, files, strict=True)
     )
     with path.open("wb") as archive:
@@ -49,25 +51,22 @@ def write_tar(
     return segments
 
 
-def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False) -> Segment:
+def compress(
+    plan: Plan, top: str, compression: Compression, path: Path, *, last: bool = False
+) -> Segment:
     """Write the segment of ``plan`` to ``path``.
 
-    ``top`` is the layer's folder, the first part of every member's name; ``level`` is zstd's
-    compression level; the ``last`` segment of an archive closes the tar file.
+    ``top`` is the layer's folder, the first part of every member's name; the ``last`` segment of an
+    archive closes the tar file.
 
     :raises BuildError: where a file cannot be read, or changes while it is read.
     """
-    import zstandard
-
     headers = [(member, *_header(member, top, plan.mtime)) for member in plan.members]
     size = sum(len(header) + length + -length % _BLOCK for _, header, length in headers)
     size += len(END_OF_ARCHIVE) if last else 0
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
     with path.open("wb") as file:
         hashing = _HashingWriter(file)
-        writer = cast("IO[bytes]", hashing)
-        # No `with`: its end would complain of the missing rest, over the error that is raised here.
-        stream = compressor.stream_writer(writer, size=size, closefd=False)
+        stream = open_stream(compression, cast("IO[bytes]", hashing), size)
         for member, header, length in headers:
             stream.write(header)
             for chunk in read_exactly(member, length):
@@ -75,7 +74,7 @@ def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False
             stream.write(bytes(-length % _BLOCK))
         if last:
             stream.write(END_OF_ARCHIVE)
-        stream.flush(zstandard.FLUSH_FRAME)
+        stream.finish()
     return Segment(plan, hashing.size, hashing.hash.hexdigest())
 
 

@@ -1,7 +1,8 @@
 """Plans as a ``zip`` file: a run of entries each, and one directory of them all at the end.
 
 The bytes depend on the plans and on zlib: names, modes, times and order are set here, and nothing
-of them is read from the file system. The format is that of
+of them is read from the file system. Symbolic links are as Info-ZIP writes them: files with the
+mode of a link, whose content is the target. The format is that of
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, with its zip64 part only where a size
 or a place needs more than 32 bits.
 """
@@ -12,7 +13,7 @@ import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hatch_venvstacks.archive_format import Compression
     from hatch_venvstacks.segment import Member, Plan
 
 # 2107-12-31T23:59:58Z in seconds: the last moment that an entry can have.
@@ -46,18 +48,18 @@ class _Run:
 
 
 def write_zip(
-    plans: Sequence[Plan], top: str, level: int, path: Path, work: Path
+    plans: Sequence[Plan], top: str, compression: Compression, path: Path, work: Path
 ) -> tuple[Segment, ...]:
     """Write ``plans`` in their order into the file ``path``; give a segment for each.
 
     The directory of the entries, at the end, belongs to the last segment. ``top`` is the layer's
-    folder, ``level`` zlib's compression level (1 to 9), ``work`` an empty folder.
+    folder, ``work`` an empty folder.
 
-    :raises BuildError: where a file cannot be read, or changes while it is read; where a member is
-        a symbolic link, or has a name that a zip file cannot hold.
+    :raises BuildError: where a file cannot be read, or changes while it is read; where a member has
+        a name that a zip file cannot hold.
     """
     runs = on_all_cores(
-        partial(_compress, plan, top, level, work / str(number))
+        partial(_compress, plan, top, compression.level, work / str(number))
         for number, plan in enumerate(plans)
     )
     with path.open("w+b") as file:
@@ -76,9 +78,10 @@ def _compress(plan: Plan, top: str, level: int, path: Path) -> _Run:
     with path.open("w+b") as file:
         with ZipFile(file, "w") as archive:
             for member in plan.members:
-                entry = _entry(member, top, plan.mtime, level)
+                source = _with_target(member)
+                entry = _entry(source, top, plan.mtime, level)
                 with archive.open(entry, "w") as stream:
-                    for chunk in read_exactly(member, entry.file_size):
+                    for chunk in read_exactly(source, entry.file_size):
                         stream.write(chunk)
             end = file.tell()
         file.truncate(end)
@@ -103,13 +106,15 @@ def _append(run: _Run, archive: ZipFile, file: IO[bytes]) -> int:
     return archive.start_dir
 
 
+def _with_target(member: Member) -> Member:
+    """``member``, where it is a link with its target as the content."""
+    if not member.link:
+        return member
+    return replace(member, content=member.link.encode("utf-8", "surrogateescape"))
+
+
 def _entry(member: Member, top: str, mtime: int, level: int) -> ZipInfo:
     """The header of ``member``, with the length of the content that must follow it."""
-    if member.link:
-        raise BuildError(
-            f"A zip file cannot hold the symbolic link `{member.path}` (to `{member.link}`)",
-            hint="Leave it out of the layer, or put a copy of the file in its place",
-        )
     is_folder = member.content is None
     name = _name(f"{top}/{member.path}" if member.path else top)
     # The times of a zip file have no zone: here they are UTC.
@@ -118,10 +123,14 @@ def _entry(member: Member, top: str, mtime: int, level: int) -> ZipInfo:
     entry.create_system = _UNIX
     if is_folder:
         entry.external_attr = (stat.S_IFDIR | 0o755) << 16 | _FOLDER_OF_DOS
+    elif member.link:
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
     else:
         entry.external_attr = (stat.S_IFREG | (0o755 if member.executable else 0o644)) << 16
     entry.file_size = content_length(member)
-    entry.compress_type = ZIP_DEFLATED if entry.file_size else ZIP_STORED
+    # Some readers take what lies there for a link's target, compressed or not.
+    is_stored = member.link or not entry.file_size
+    entry.compress_type = ZIP_STORED if is_stored else ZIP_DEFLATED
     # From 3.13 on it has a public name, and still this one.
     entry._compresslevel = level  # type: ignore[attr-defined] # noqa: SLF001
     return entry
