@@ -364,6 +364,19 @@ def refused(plans: Sequence[Plan], tmp_path: Path) -> BuildError:
     return caught.value
 
 
+@pytest.mark.parametrize("target", ["x", "../../rt/bin/python3.11", "ü" * 500, "a\\b", "\udce9"])
+def test_symbolic_link(tmp_path: Path, target: str) -> None:
+    """As Info-ZIP writes them: the mode of a link, and the target as the content, not deflated."""
+    link = Member("bin/y", link=target)
+    archive = packed([plan(Member("bin/x", b"1"), link)], tmp_path / "out")
+    info = entries(archive.path)[-1]
+    assert (info.filename, info.create_system) == ("layer/bin/y", 3)
+    assert info.external_attr == (stat.S_IFLNK | 0o777) << 16
+    assert info.compress_type == zipfile.ZIP_STORED
+    assert contents(archive.path)["layer/bin/y"] == os.fsencode(target)
+    check_tiles(archive)
+
+
 @pytest.mark.parametrize(
     "name", ["a\0b", "a\\b", os.fsdecode(b"caf\xe9"), "\ud800", "n" * 65_530, "ü" * 32_765]
 )
