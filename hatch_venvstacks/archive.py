@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks import tar_archive, zip_archive
 from hatch_venvstacks.archive_format import ArchiveFormat, Compression
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.packed import StoredSegment
 from hatch_venvstacks.parallel import on_all_cores
 from hatch_venvstacks.segment import Plan, Segment, check_paths, cut, head
-from hatch_venvstacks.tar_archive import compress
-from hatch_venvstacks.zip_archive import write_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.packed import Shelf
-
-_CHUNK = 2**20
 
 
 class DamagedSegmentError(Exception):
@@ -43,6 +39,14 @@ class Archive:
     segments: tuple[Segment, ...]
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What lies between two cuts of the plan of that ``number``, compressed."""
+
+    number: int
+    stored: StoredSegment
+
+
 def pack(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive:
     """Pack ``plans`` in their order into the archive ``path``.
 
@@ -55,18 +59,10 @@ def pack(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive
     :raises DamagedSegmentError: where segments from the shelf cannot be used.
     """
     check_paths(plans)
-    if shelf.format is ArchiveFormat.ZIP:
-        parts = [head(plans), *(part for plan in plans for part in cut(plan))]
-        segments = write_zip(parts, shelf.top, shelf.compression.level, path, work)
-        size = sum(segment.size for segment in segments)
-        return Archive(path, shelf.format, shelf.compression, size, file_sha256(path), segments)
-    return _tar([head(plans), *plans], shelf, path, work)
-
-
-def _tar(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive:
-    # The last segment closes the file, so it is not like one that stands elsewhere.
+    plans = [head(plans), *(plan for plan in plans if plan.members)]
+    # The last segment closes a tar file, so it is not like one that stands elsewhere.
     known = [shelf.find(plan.key) if plan is not plans[-1] else None for plan in plans]
-    tasks: list[Callable[[], tuple[int, StoredSegment]]] = []
+    tasks: list[Callable[[], _Piece]] = []
     for number, (plan, packed) in enumerate(zip(plans, known, strict=True)):
         if packed is not None:
             tasks += (partial(_verified, number, one, shelf) for one in packed.segments)
@@ -79,21 +75,21 @@ def _tar(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive
     pieces = on_all_cores(tasks)
     for number, (plan, packed) in enumerate(zip(plans[:-1], known, strict=False)):
         if packed is None:
-            shelf.keep(plan, [piece for owner, piece in pieces if owner == number])
-    segments = tuple(Segment(plans[number], piece.size, piece.sha256) for number, piece in pieces)
-    digest = _join([piece.path for _, piece in pieces], path, work)
+            shelf.keep(plan, [piece.stored for piece in pieces if piece.number == number])
+    segments = _join(pieces, plans, shelf, path, work)
     size = sum(segment.size for segment in segments)
-    return Archive(path, shelf.format, shelf.compression, size, digest, segments)
+    return Archive(path, shelf.format, shelf.compression, size, file_sha256(path), segments)
 
 
-def _compressed(
-    number: int, part: Plan, shelf: Shelf, file: Path, *, last: bool
-) -> tuple[int, StoredSegment]:
-    segment = compress(part, shelf.top, shelf.compression.level, file, last=last)
-    return number, StoredSegment(file, segment.size, segment.sha256)
+def _compressed(number: int, part: Plan, shelf: Shelf, file: Path, *, last: bool) -> _Piece:
+    if shelf.format is ArchiveFormat.ZIP:
+        zip_archive.compress(part, shelf.top, shelf.compression, file)
+    else:
+        tar_archive.compress(part, shelf.top, shelf.compression, file, last=last)
+    return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
 
 
-def _verified(number: int, segment: StoredSegment, shelf: Shelf) -> tuple[int, StoredSegment]:
+def _verified(number: int, segment: StoredSegment, shelf: Shelf) -> _Piece:
     try:
         intact = file_sha256(segment.path) == segment.sha256
     except OSError:  # another build has just removed it
@@ -101,26 +97,24 @@ def _verified(number: int, segment: StoredSegment, shelf: Shelf) -> tuple[int, S
     if not intact:
         shelf.drop(segment)
         raise DamagedSegmentError(segment.sha256)
-    return number, segment
+    return _Piece(number, segment)
 
 
-def _join(files: Sequence[Path], path: Path, work: Path) -> str:
-    """Write ``files`` one after the other into ``path``; give its SHA-256 (hex).
+def _join(
+    pieces: Sequence[_Piece], plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path
+) -> tuple[Segment, ...]:
+    def done(file: Path) -> None:
+        # The room for it is not needed twice.
+        if file.parent == work:
+            file.unlink()
 
-    Those in the folder ``work`` are removed, so that the room for them is not needed twice.
-    """
-    digest = hashlib.sha256()
-    with path.open("wb") as archive:
-        for file in files:
-            for chunk in _chunks(file):
-                digest.update(chunk)
-                archive.write(chunk)
-            if file.parent == work:
-                file.unlink()
-    return digest.hexdigest()
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as source:
-        while chunk := source.read(_CHUNK):
-            yield chunk
+    files = [piece.stored.path for piece in pieces]
+    if shelf.format is ArchiveFormat.ZIP:
+        sizes = zip_archive.join(files, path, done)
+    else:
+        tar_archive.join(files, path, done)
+        sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
+    return tuple(
+        Segment(plans[piece.number], size, sha256)
+        for piece, (size, sha256) in zip(pieces, sizes, strict=True)
+    )

@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.compression import library_version
+
 if TYPE_CHECKING:
     from hatch_venvstacks.platforms import TargetPlatform
+
+# For zstd that is the option's own: there are higher ones.
+_HIGHEST_LEVEL = {"zstd": 19, "xz": 9, "gzip": 9, "deflate": 9}
 
 
 class ArchiveFormat(str, Enum):
     """A format of archives, by the end of their names."""
 
     TAR_ZST = "tar.zst"
+    TAR_XZ = "tar.xz"
+    TAR_GZ = "tar.gz"
     ZIP = "zip"
 
     def __str__(self) -> str:
@@ -23,6 +30,16 @@ class ArchiveFormat(str, Enum):
     def suffix(self) -> str:
         """What the names of such archives end in, with the dot."""
         return f".{self.value}"
+
+    @property
+    def algorithm(self) -> str:
+        """The name of what compresses them, as metadata has it."""
+        return {
+            ArchiveFormat.TAR_ZST: "zstd",
+            ArchiveFormat.TAR_XZ: "xz",
+            ArchiveFormat.TAR_GZ: "gzip",
+            ArchiveFormat.ZIP: "deflate",
+        }[self]
 
 
 @dataclass(frozen=True)
@@ -38,21 +55,17 @@ class Compression:
 
 
 def format_of(platform: TargetPlatform) -> ArchiveFormat:
-    """The format of archives for ``platform``: Windows unpacks zip files by itself."""
+    """The default for ``platform``: Windows unpacks zip files by itself."""
     return ArchiveFormat.ZIP if platform.sys_platform == "win32" else ArchiveFormat.TAR_ZST
 
 
 def compression_of(archive_format: ArchiveFormat, level: int) -> Compression:
     """How an archive is compressed for which ``level`` is asked, on the scale of zstd (1 to 19).
 
-    What is above the highest level of zip files is that one.
+    What is above the highest level of the format is that one.
+
+    :raises BuildError: where this Python cannot compress in that way.
     """
-    if archive_format is ArchiveFormat.ZIP:
-        import zlib
-
-        level = min(level, zlib.Z_BEST_COMPRESSION)
-        return Compression("deflate", level, zlib.ZLIB_RUNTIME_VERSION)
-    import zstandard
-
-    version = ".".join(str(part) for part in zstandard.ZSTD_VERSION)
-    return Compression("zstd", level, version)
+    algorithm = archive_format.algorithm
+    highest = min(level, _HIGHEST_LEVEL[algorithm])
+    return Compression(algorithm, highest, library_version(algorithm))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.checks import read_checks
 from hatch_venvstacks.errors import ConfigError
 from hatch_venvstacks.index_options import read_index_options
@@ -71,6 +72,7 @@ LAYER_OPTIONS: Mapping[str, tuple[LayerKind, ...]] = {
     "index-overrides": _ALL,
     "priority-indexes": _ALL,
     "lock-file": _ALL,
+    "archive-format": _ALL,
     "compression-level": _ALL,
     "dynlib-exclude": _ALL,
     "dynlib-preload": _UPPER,
@@ -135,6 +137,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         launch_module=_launch_module(options),
         support_modules=_support_modules(options),
         lock_file=_lock_file(options, root),
+        archive_format=_archive_format(options),
         compression_level=options.integer("compression-level", 1, MAX_COMPRESSION_LEVEL)
         or DEFAULT_COMPRESSION_LEVEL,
         platforms=read_platforms(options),
@@ -325,3 +328,8 @@ def _lock_file(options: Table, root: Path) -> Path:
             f" `<name>` (PEP 751): `{entry}`"
         )
     return path
+
+
+def _archive_format(options: Table) -> ArchiveFormat | None:
+    name = options.choice("archive-format", [str(one) for one in ArchiveFormat])
+    return None if name is None else ArchiveFormat(name)

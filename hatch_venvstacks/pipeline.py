@@ -23,6 +23,7 @@ from hatch_venvstacks.installation import own_wheel
 from hatch_venvstacks.locking import ensure_lock, update_lock
 from hatch_venvstacks.metadata import describe_archive
 from hatch_venvstacks.packed import Shelf
+from hatch_venvstacks.segment import check_no_links
 from hatch_venvstacks.unchanged import Built, Recorder, find_built, inputs_key, keep_built
 from hatch_venvstacks.wiring import to_json
 
@@ -54,7 +55,7 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
     with context.store.workspace() as work:
         layer = ensure_lock(spec, context)
         own = own_wheel(project, work / "own", context)
-        archive_format = format_of(context.platform)
+        archive_format = spec.archive_format or format_of(context.platform)
         compression = compression_of(archive_format, spec.compression_level)
         shelf = Shelf(context.store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
@@ -138,6 +139,8 @@ def _packed(
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
         plans, described = layer_plans(project, layer, own, folder, context, shelf)
+        if context.platform.sys_platform == "win32":
+            check_no_links(plans)
         context.reporter.info(f"Packing {path.name}")
         segments = folder / "segments"
         segments.mkdir()

@@ -202,6 +202,20 @@ def check_paths(plans: Sequence[Plan]) -> None:
                 raise _claimed_twice(owners[folder], plan, folder)
 
 
+def check_no_links(plans: Iterable[Plan]) -> None:
+    """Refuse ``plans`` of a layer for Windows that hold a symbolic link.
+
+    :raises BuildError: naming the first.
+    """
+    for member in (member for plan in plans for member in plan.members):
+        if member.link:
+            raise BuildError(
+                f"A layer for Windows cannot hold the symbolic link `{member.path}` (to"
+                f" `{member.link}`)",
+                hint="Leave it out of the layer, or put a copy of the file in its place",
+            )
+
+
 def _claimed_twice(first: Plan, second: Plan, path: str) -> BuildError:
     hint = "Leave one of them out of the layer, or rename the file"
     if PlanKind.PROJECT in (first.kind, second.kind):

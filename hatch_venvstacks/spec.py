@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hatch_venvstacks.archive_format import ArchiveFormat
+
 DEFAULT_LOCK_FILE = "pylock.venvlayer.toml"
 DEFAULT_COMPRESSION_LEVEL = 9
 
@@ -140,7 +142,8 @@ class LayerSpec:
     (absolute, as ``base-layers`` names them), ``requirements`` are the :pep:`508` strings that the
     layer adds (features and dependency groups merged in), ``lock_file`` is absolute.
     ``requires_python`` is the project's, empty where it says nothing; ``include_project`` is
-    ``None`` where the option is left out.
+    ``None`` where the option is left out. So is ``archive_format``, which then is a matter of the
+    platform; ``compression_level`` is on the scale of zstd (1 to 19).
 
     ``platforms`` are names of target platforms, empty where the option is left out; the oldest
     systems that must run the layer are ``linux_target`` (glibc, ``(2, 28)``) and ``macos_target``
@@ -163,6 +166,7 @@ class LayerSpec:
     launch_module: str | None = None
     support_modules: tuple[str, ...] = ()
     lock_file: Path = Path(DEFAULT_LOCK_FILE)
+    archive_format: ArchiveFormat | None = None
     compression_level: int = DEFAULT_COMPRESSION_LEVEL
     platforms: tuple[str, ...] = ()
     linux_target: tuple[int, int] | None = None

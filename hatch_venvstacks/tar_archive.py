@@ -1,73 +1,47 @@
-"""Plans as a ``tar.zst`` file: a run of tar members each, compressed on its own.
+"""Plans as a compressed tar file: a run of tar members each, compressed on its own.
 
 The bytes of a segment depend on its plan and nothing else: owner, mode, time and order of members
-are set here. Concatenated segments are one valid archive: a zstd file may consist of several frames
-(:rfc:`8878`, section 3), and a tar file has no index.
+are set here. Concatenated segments are one valid archive: a compressed file may consist of several
+units (:mod:`hatch_venvstacks.compression`), and a tar file has no index.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
-from functools import partial
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from hatch_venvstacks.parallel import on_all_cores
-from hatch_venvstacks.segment import Segment, content_length, read_exactly
+from hatch_venvstacks.compression import open_stream
+from hatch_venvstacks.segment import content_length, read_exactly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from hatch_venvstacks.archive_format import Compression
     from hatch_venvstacks.segment import Member, Plan
 
 _BLOCK = tarfile.BLOCKSIZE
 # Two zero blocks end a tar archive (POSIX pax, "ustar Interchange Format").
 END_OF_ARCHIVE = bytes(2 * _BLOCK)
+_CHUNK = 2**20
 
 
-def write_tar(
-    plans: Sequence[Plan], top: str, level: int, path: Path, work: Path
-) -> tuple[Segment, ...]:
-    """Write ``plans`` in their order into the file ``path``; give a segment for each.
+def compress(
+    plan: Plan, top: str, compression: Compression, path: Path, *, last: bool = False
+) -> None:
+    """Write the segment of ``plan`` to the new file ``path``.
 
-    ``top`` is the layer's folder, ``level`` zstd's compression level, ``work`` an empty folder.
-
-    :raises BuildError: where a file cannot be read, or changes while it is read.
-    """
-    files = [work / str(number) for number in range(len(plans))]
-    segments = on_all_cores(
-        partial(compress, plan, top, level, file, last=file is files[-1])
-        for plan, file in zip(plans, files, strict=True)
-    )
-    with path.open("wb") as archive:
-        for file in files:
-            with file.open("rb") as source:
-                shutil.copyfileobj(source, archive, 2**20)
-            file.unlink()
-    return segments
-
-
-def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False) -> Segment:
-    """Write the segment of ``plan`` to ``path``.
-
-    ``top`` is the layer's folder, the first part of every member's name; ``level`` is zstd's
-    compression level; the ``last`` segment of an archive closes the tar file.
+    ``top`` is the layer's folder, the first part of every member's name; the ``last`` segment of an
+    archive closes the tar file.
 
     :raises BuildError: where a file cannot be read, or changes while it is read.
     """
-    import zstandard
-
     headers = [(member, *_header(member, top, plan.mtime)) for member in plan.members]
     size = sum(len(header) + length + -length % _BLOCK for _, header, length in headers)
     size += len(END_OF_ARCHIVE) if last else 0
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
     with path.open("wb") as file:
-        hashing = _HashingWriter(file)
-        writer = cast("IO[bytes]", hashing)
-        # No `with`: its end would complain of the missing rest, over the error that is raised here.
-        stream = compressor.stream_writer(writer, size=size, closefd=False)
+        stream = open_stream(compression, file, size)
         for member, header, length in headers:
             stream.write(header)
             for chunk in read_exactly(member, length):
@@ -75,8 +49,19 @@ def compress(plan: Plan, top: str, level: int, path: Path, *, last: bool = False
             stream.write(bytes(-length % _BLOCK))
         if last:
             stream.write(END_OF_ARCHIVE)
-        stream.flush(zstandard.FLUSH_FRAME)
-    return Segment(plan, hashing.size, hashing.hash.hexdigest())
+        stream.finish()
+
+
+def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> None:
+    """Write the segments in ``files`` one after the other into the file ``path``.
+
+    ``done`` is called with each of them that is not needed any more.
+    """
+    with path.open("wb") as archive:
+        for file in files:
+            with file.open("rb") as source:
+                shutil.copyfileobj(source, archive, _CHUNK)
+            done(file)
 
 
 def _header(member: Member, top: str, mtime: int) -> tuple[bytes, int]:
@@ -91,17 +76,3 @@ def _header(member: Member, top: str, mtime: int) -> tuple[bytes, int]:
     else:
         info.size = content_length(member)
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"), info.size
-
-
-class _HashingWriter:
-    """A binary file that knows the size and the hash of what was written to it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.size = 0
-        self.hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.size += len(data)
-        self.hash.update(data)
-        return self._file.write(data)

@@ -1,7 +1,8 @@
 """Plans as a ``zip`` file: a run of entries each, and one directory of them all at the end.
 
 The bytes depend on the plans and on zlib: names, modes, times and order are set here, and nothing
-of them is read from the file system. The format is that of
+of them is read from the file system. Symbolic links are as Info-ZIP writes them: files with the
+mode of a link, whose content is the target. The format is that of
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, with its zip64 part only where a size
 or a place needs more than 32 bits.
 """
@@ -12,19 +13,18 @@ import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.parallel import on_all_cores
-from hatch_venvstacks.segment import MEMBER_TIME, Segment, content_length, read_exactly
+from hatch_venvstacks.segment import MEMBER_TIME, content_length, read_exactly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from hatch_venvstacks.archive_format import Compression
     from hatch_venvstacks.segment import Member, Plan
 
 # 2107-12-31T23:59:58Z in seconds: the last moment that an entry can have.
@@ -36,80 +36,73 @@ _LONGEST_NAME = 2**16 - 2
 _CHUNK = 2**20
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The entries of a plan, as they stand in the file ``path`` from its beginning to its end."""
+def compress(plan: Plan, top: str, compression: Compression, path: Path) -> None:
+    """Write the entries of ``plan`` to the new file ``path``, as a zip file of their own.
 
-    plan: Plan
-    path: Path
-    entries: tuple[ZipInfo, ...]
+    ``top`` is the layer's folder, the first part of every entry's name.
 
-
-def write_zip(
-    plans: Sequence[Plan], top: str, level: int, path: Path, work: Path
-) -> tuple[Segment, ...]:
-    """Write ``plans`` in their order into the file ``path``; give a segment for each.
-
-    The directory of the entries, at the end, belongs to the last segment. ``top`` is the layer's
-    folder, ``level`` zlib's compression level (1 to 9), ``work`` an empty folder.
-
-    :raises BuildError: where a file cannot be read, or changes while it is read; where a member is
-        a symbolic link, or has a name that a zip file cannot hold.
+    :raises BuildError: where a file cannot be read, or changes while it is read; where a member has
+        a name that a zip file cannot hold.
     """
-    runs = on_all_cores(
-        partial(_compress, plan, top, level, work / str(number))
-        for number, plan in enumerate(plans)
-    )
+    with ZipFile(path, "w") as archive:
+        for member in plan.members:
+            source = _with_target(member)
+            entry = _entry(source, top, plan.mtime, compression.level)
+            with archive.open(entry, "w") as stream:
+                for chunk in read_exactly(source, entry.file_size):
+                    stream.write(chunk)
+
+
+def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> list[tuple[int, str]]:
+    """Write the entries of the zip ``files`` in their order into the file ``path``.
+
+    ``done`` is called with each of ``files`` that is not needed any more. Gives the size in bytes
+    and the SHA-256 (hex) of what came of each; the directory of all entries, at the end, belongs to
+    the last.
+    """
     with path.open("w+b") as file:
+        ends = []
         with ZipFile(file, "w") as archive:
-            ends = [_append(run, archive, file) for run in runs]
+            for source in files:
+                ends.append(_append(source, archive, file))
+                done(source)
         ends[-1] = file.seek(0, os.SEEK_END)
         file.seek(0)
-        return tuple(
-            Segment(run.plan, end - start, _sha256(file, end - start))
-            for run, start, end in zip(runs, [0, *ends], ends, strict=False)
-        )
+        sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        return [(size, _sha256(file, size)) for size in sizes]
 
 
-def _compress(plan: Plan, top: str, level: int, path: Path) -> _Run:
-    """Write a zip file of its own for ``plan``, without its directory."""
-    with path.open("w+b") as file:
-        with ZipFile(file, "w") as archive:
-            for member in plan.members:
-                entry = _entry(member, top, plan.mtime, level)
-                with archive.open(entry, "w") as stream:
-                    for chunk in read_exactly(member, entry.file_size):
-                        stream.write(chunk)
-            end = file.tell()
-        file.truncate(end)
-    return _Run(plan, path, tuple(archive.infolist()))
+def _append(source: Path, archive: ZipFile, file: IO[bytes]) -> int:
+    """Copy the entries of ``source`` to the end of ``archive``, which is written to ``file``.
 
-
-def _append(run: _Run, archive: ZipFile, file: IO[bytes]) -> int:
-    """Move ``run`` to the end of ``archive``, which is written to ``file``; give the new end.
-
-    zipfile has no way to copy entries as they are. What it is told here is all that its directory
-    is made of, by names that have been the same since Python 2.
+    Gives the new end. zipfile has no way to copy entries as they are. What it is told here is all
+    that its directory is made of, by names that have been the same since Python 2.
     """
     start = file.tell()
-    with run.path.open("rb") as source:
-        while chunk := source.read(_CHUNK):
+    with source.open("rb") as opened, ZipFile(opened) as run:
+        entries, left = run.infolist(), run.start_dir
+        opened.seek(0)
+        while left and (chunk := opened.read(min(left, _CHUNK))):
             file.write(chunk)
-    run.path.unlink()
-    for entry in run.entries:
+            left -= len(chunk)
+    for entry in entries:
         entry.header_offset += start
-    archive.filelist.extend(run.entries)
+        # What the directory of the one file says of large ones is said anew for the other.
+        entry.extra = b""
+    archive.filelist.extend(entries)
     archive.start_dir = file.tell()
     return archive.start_dir
 
 
+def _with_target(member: Member) -> Member:
+    """``member``, where it is a link with its target as the content."""
+    if not member.link:
+        return member
+    return replace(member, content=member.link.encode("utf-8", "surrogateescape"))
+
+
 def _entry(member: Member, top: str, mtime: int, level: int) -> ZipInfo:
     """The header of ``member``, with the length of the content that must follow it."""
-    if member.link:
-        raise BuildError(
-            f"A zip file cannot hold the symbolic link `{member.path}` (to `{member.link}`)",
-            hint="Leave it out of the layer, or put a copy of the file in its place",
-        )
     is_folder = member.content is None
     name = _name(f"{top}/{member.path}" if member.path else top)
     # The times of a zip file have no zone: here they are UTC.
@@ -118,10 +111,14 @@ def _entry(member: Member, top: str, mtime: int, level: int) -> ZipInfo:
     entry.create_system = _UNIX
     if is_folder:
         entry.external_attr = (stat.S_IFDIR | 0o755) << 16 | _FOLDER_OF_DOS
+    elif member.link:
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
     else:
         entry.external_attr = (stat.S_IFREG | (0o755 if member.executable else 0o644)) << 16
     entry.file_size = content_length(member)
-    entry.compress_type = ZIP_DEFLATED if entry.file_size else ZIP_STORED
+    # Some readers take what lies there for a link's target, compressed or not.
+    is_stored = member.link or not entry.file_size
+    entry.compress_type = ZIP_STORED if is_stored else ZIP_DEFLATED
     # From 3.13 on it has a public name, and still this one.
     entry._compresslevel = level  # type: ignore[attr-defined] # noqa: SLF001
     return entry

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     MonkeyPatch = pytest.MonkeyPatch
 
-GNU_TAR = shutil.which("tar")
-ZSTD = shutil.which("zstd")
 ODD_NAMES = ["a b", "ünï/cödé", "n" * 120, "d" * 200 + "/" + "f" * 255, "-x", "new\nline", "q'\"$"]
 
 
@@ -161,65 +158,6 @@ def test_archive_of_nothing(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(unpacked(archive.path))) as tar:
         assert tar.getmembers() == []
     assert len(archive.segments) == 1
-
-
-def check_tree(root: Path) -> None:
-    for name in ODD_NAMES:
-        assert (root / "layer" / name).read_bytes() == name.encode()
-        assert (root / "layer" / name).stat().st_mode & 0o777 == 0o644
-    assert (root / "layer/bin/run").stat().st_mode & 0o777 == 0o755
-    assert (root / "layer/bin").stat().st_mode & 0o777 == 0o755
-    assert (root / "layer/bin/link").readlink() == Path("run")
-    assert (root / "layer/bin/run").stat().st_mtime == MEMBER_TIME
-    assert (root / "layer/empty").read_bytes() == b""
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    plans = [
-        plan("one", *(Member(name, name.encode()) for name in ODD_NAMES)),
-        plan("two", Member("empty", b""), Member("bin/run", b"#!", executable=True)),
-        plan("three", Member("bin/link", link="run")),
-    ]
-    return packed(plans, tmp_path / "out")
-
-
-@pytest.mark.skipif(not (GNU_TAR and ZSTD), reason="needs tar and zstd")
-@pytest.mark.parametrize("way", ["--zstd", "--use-compress-program=zstd -d", "-a"])
-def test_plain_tar_unpacks_it(tmp_path: Path, archive: Archive, way: str) -> None:
-    root = tmp_path / "some where"
-    root.mkdir()
-    before = os.umask(0o022)
-    said = subprocess.run(
-        ["tar", way, "-xf", archive.path], cwd=root, capture_output=True, check=True
-    )
-    os.umask(before)
-    assert said.stderr == b""
-    check_tree(root)
-
-
-@pytest.mark.skipif(not ZSTD, reason="needs zstd")
-def test_plain_zstd_unpacks_it(tmp_path: Path, archive: Archive) -> None:
-    subprocess.run(["zstd", "-q", "-t", archive.path], check=True)
-    subprocess.run(["zstd", "-q", "-d", archive.path, "-o", tmp_path / "a.tar"], check=True)
-    assert (tmp_path / "a.tar").read_bytes() == unpacked(archive.path)
-
-
-def test_tarfile_unpacks_it_with_the_data_filter(tmp_path: Path, archive: Archive) -> None:
-    if not hasattr(tarfile, "data_filter"):
-        pytest.skip("this Python has no extraction filters")
-    with tarfile.open(fileobj=io.BytesIO(unpacked(archive.path))) as tar:
-        tar.extractall(tmp_path / "root", filter="data")
-    check_tree(tmp_path / "root")
-
-
-def test_tarfile_reads_it_as_a_stream(archive: Archive) -> None:
-    with (
-        archive.path.open("rb") as file,
-        zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream,
-        tarfile.open(fileobj=stream, mode="r|") as tar,
-    ):
-        assert len([info for info in tar if info.isreg()]) == len(ODD_NAMES) + 2
 
 
 @settings(max_examples=25)

@@ -13,6 +13,7 @@ from hatchling.plugin.manager import PluginManager
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatch_venvstacks.archive_format import ArchiveFormat
 from hatch_venvstacks.builder_config import VenvLayerConfig, check_generic
 from hatch_venvstacks.config import (
     GENERIC_OPTIONS,
@@ -74,6 +75,7 @@ class TestWholeTables:
             "launch-module": "demo.cli",
             "support-modules": ["helpers"],
             "lock-file": "locks/pylock.demo.toml",
+            "archive-format": "tar.xz",
             "compression-level": 3,
         }
         assert parse(table, name="Demo.App", dependencies=("numpy>1",)) == LayerSpec(
@@ -87,6 +89,7 @@ class TestWholeTables:
             launch_module="demo.cli",
             support_modules=("helpers",),
             lock_file=Path("/stack/apps/demo/locks/pylock.demo.toml"),
+            archive_format=ArchiveFormat.TAR_XZ,
             compression_level=3,
         )
 
@@ -129,6 +132,7 @@ class TestWholeTables:
                 "launch-module",
                 "support-modules",
                 "lock-file",
+                "archive-format",
                 "compression-level",
                 "platforms",
                 "linux-target",
@@ -160,7 +164,7 @@ class TestWholeTables:
         shown = option.replace("\n", "\\n")
         assert faults({**RUNTIME, option: 1}) == [f"Unknown option `{T}.{shown}`{meant}"]
 
-    @pytest.mark.parametrize("option", ["versioned", "bytecode", "archive-format"])
+    @pytest.mark.parametrize("option", ["versioned", "bytecode"])
     def test_options_that_are_not_built_yet(self, option: str) -> None:
         assert faults({**RUNTIME, option: []})[0].startswith(f"Unknown option `{T}.{option}`")
 
@@ -594,6 +598,34 @@ class TestLockFile:
     def test_invalid(self, entry: str, words: str) -> None:
         (fault,) = faults({**RUNTIME, "lock-file": entry})
         assert fault.startswith(f"Field `{T}.lock-file` {words}")
+
+
+class TestArchiveFormat:
+    @pytest.mark.parametrize("value", ["tar.zst", "tar.xz", "tar.gz", "zip"])
+    def test_valid(self, value: str) -> None:
+        assert str(parse({**RUNTIME, "archive-format": value}).archive_format) == value
+
+    @pytest.mark.parametrize(
+        ("value", "meant"),
+        [("tar.zstd", "tar.zst"), ("TAR.GZ", "tar.gz"), (".zip", "zip")],
+    )
+    def test_unknown(self, value: str, meant: str) -> None:
+        assert faults({**RUNTIME, "archive-format": value}) == [
+            (
+                f"Field `{T}.archive-format` must be one of `tar.zst`, `tar.xz`, `tar.gz`, `zip`,"
+                f" not `{value}`; did you mean `{meant}`?"
+            )
+        ]
+
+    def test_nothing_like_any(self) -> None:
+        (fault,) = faults({**RUNTIME, "archive-format": "squashfs"})
+        assert fault.endswith("not `squashfs`")
+
+    @pytest.mark.parametrize("value", [["zip"], True, 1])
+    def test_of_another_type(self, value: object) -> None:
+        assert faults({**RUNTIME, "archive-format": value}) == [
+            f"Field `{T}.archive-format` must be a string"
+        ]
 
 
 class TestNumbersAndBooleans:

@@ -235,6 +235,7 @@ def test_built_layers_fit_the_schemas(tutorial: Path) -> None:
 
 
 ZIP = {"algorithm": "deflate", "level": 9, "library": "1.3.1"}
+XZ = {"algorithm": "xz", "level": 9, "library": "cpython-3.11.7"}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,13 @@ ZIP = {"algorithm": "deflate", "level": 9, "library": "1.3.1"}
         ({"format": "zip", "compression": ZIP}, "tar.zst"),
         ({"file": "a.zip", "format": "zip"}, "zstd"),
         ({"file": "a.zip", "format": "zip", "compression": {**ZIP, "level": 10}}, "10"),
-        ({"file": "a.tar.gz", "format": "tar.gz"}, "tar.gz"),
+        ({"file": "a.tar.gz", "format": "tar.gz", "compression": {**ZIP, "algorithm": "gzip"}}, ""),
+        ({"file": "a.tar.gz", "format": "tar.gz", "compression": ZIP}, "deflate"),
+        ({"file": "a.tar.gz", "format": "tar.gz"}, "zstd"),
+        ({"file": "a.tar.xz", "format": "tar.xz", "compression": XZ}, ""),
+        ({"file": "a.tar.xz", "format": "tar.xz", "compression": {**XZ, "level": 19}}, "19"),
+        ({"file": "a.tar.gz", "format": "tar.xz", "compression": XZ}, "a.tar.gz"),
+        ({"file": "a.tar.bz2", "format": "tar.bz2"}, "tar.bz2"),
     ],
 )
 def test_formats_of_archives(changes: dict[str, Any], fault: str) -> None:

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from hatch_venvstacks.archive import Archive, pack
 from hatch_venvstacks.archive_format import ArchiveFormat
+from hatch_venvstacks.compression import library_version
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import Lock, LockInputs
 from hatch_venvstacks.locking import LockedLayer
@@ -147,13 +148,23 @@ def test_compression_in_the_metadata(tmp_path: Path) -> None:
     lock.path.write_bytes(b"the lock")
     found = []
     for number, (one, level) in enumerate(
-        [(ArchiveFormat.TAR_ZST, 19), (ArchiveFormat.ZIP, 4), (ArchiveFormat.ZIP, 19)]
+        [
+            (ArchiveFormat.TAR_ZST, 19),
+            (ArchiveFormat.TAR_XZ, 6),
+            (ArchiveFormat.TAR_XZ, 19),
+            (ArchiveFormat.TAR_GZ, 19),
+            (ArchiveFormat.ZIP, 4),
+            (ArchiveFormat.ZIP, 19),
+        ]
     ):
         described = describe_archive(archived(tmp_path / str(number), one, level), lock, {})
         found.append(described["archive"]["compression"])
     zstd = ".".join(map(str, zstandard.ZSTD_VERSION))
     assert found == [
         {"algorithm": "zstd", "level": 19, "library": zstd},
+        {"algorithm": "xz", "level": 6, "library": library_version("xz")},
+        {"algorithm": "xz", "level": 9, "library": library_version("xz")},
+        {"algorithm": "gzip", "level": 9, "library": zlib.ZLIB_RUNTIME_VERSION},
         {"algorithm": "deflate", "level": 4, "library": zlib.ZLIB_RUNTIME_VERSION},
         {"algorithm": "deflate", "level": 9, "library": zlib.ZLIB_RUNTIME_VERSION},
     ]

@@ -12,6 +12,7 @@ from hatch_venvstacks.segment import (
     Member,
     Plan,
     PlanKind,
+    check_no_links,
     check_paths,
     content_length,
     cut,
@@ -162,3 +163,12 @@ def test_names_of_kinds() -> None:
     assert [str(kind) for kind in PlanKind] == [
         *("head", "runtime", "distribution", "project", "wiring")
     ]
+
+
+def test_links_are_not_for_windows() -> None:
+    plans = [plan(Member("a"), Member("bin/x", b"1")), plan(Member("bin/y", link="x"))]
+    check_no_links(plans[:1])
+    with pytest.raises(BuildError) as caught:
+        check_no_links(plans)
+    assert "`bin/y` (to `x`)" in caught.value.message
+    assert caught.value.hint
