@@ -7,8 +7,9 @@ Which bytes a module becomes depends on more than its source. A constant set of 
 in the order of their hashes, hence the fixed hash seed. And :mod:`marshal` marks what it may refer
 back to by whether anything else in the process refers to it, so that a name which another module
 happens to use as well changes the file; hence the list that holds all parts of a module while it is
-written, which gives each the mark. What other modules are compiled by the process, and what the
-interpreter itself has loaded, then makes no difference.
+written, which gives each the mark. What else a process compiles then makes no difference, and what
+the interpreter has loaded only to modules that it has loaded itself, whose qualified names it knows
+(an interned string is written as such). Each process is a new one, which has loaded the same.
 """
 
 from __future__ import annotations

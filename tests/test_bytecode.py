@@ -190,13 +190,49 @@ def test_processes_share_a_large_distribution(tmp_path: Path) -> None:
     assert last.items() <= found.items()
 
 
-def test_bytes_do_not_depend_on_what_else_is_compiled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("minor", MINORS)
+def test_bytes_do_not_depend_on_what_else_is_compiled(tmp_path: Path, minor: str) -> None:
+    python = interpreter_or_skip(minor)
     members = real_modules()
-    together = compile_here(members, tmp_path / "all")
-    for number in range(3):
-        part = compile_here(members[number::3], tmp_path / str(number))
+    together, *parts = (
+        {
+            one.path: b"".join(read(one))
+            for one in compiled(some, python, minor, [ROOT], new_folder(tmp_path), checked=False)
+        }
+        for some in (members, members[::3], members[1::3], members[2::3])
+    )
+    for part in parts:
         assert part
         assert part.items() <= together.items()
+
+
+def new_folder(parent: Path) -> Path:
+    folder = parent / str(sum(1 for _ in parent.iterdir()))
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="needs a shell")
+@pytest.mark.parametrize("minor", MINORS)
+def test_bytes_do_not_depend_on_what_the_interpreter_has_loaded(tmp_path: Path, minor: str) -> None:
+    python = interpreter_or_skip(minor)
+    laden = tmp_path / "laden"
+    laden.write_text(
+        "#!/bin/sh\n"
+        f'exec \'{python}\' "$1" "$2" "$3" "$4" "$5" "$6" "$7"'
+        ' "import argparse, ctypes, decimal, email.message\n$8" "$9" "${10}"\n'
+    )
+    laden.chmod(0o755)
+    # Modules that it has loaded itself are another matter, see the module's docstring.
+    members = [one for one in real_modules() if "/email/" not in one.path]
+    found = []
+    for interpreter in (python, laden):
+        work = tmp_path / f"work-{interpreter.name}"
+        work.mkdir()
+        made = compiled(members, interpreter, minor, [ROOT], work, checked=False)
+        found.append({one.path: b"".join(read(one)) for one in made})
+    assert len(found[0]) > 40
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("minor", MINORS)
