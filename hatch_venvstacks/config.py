@@ -74,6 +74,7 @@ LAYER_OPTIONS: Mapping[str, tuple[LayerKind, ...]] = {
     "lock-file": _ALL,
     "archive-format": _ALL,
     "compression-level": _ALL,
+    "bytecode": _ALL,
     "dynlib-exclude": _ALL,
     "dynlib-preload": _UPPER,
     "checks": _ALL,
@@ -140,6 +141,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         archive_format=_archive_format(options),
         compression_level=options.integer("compression-level", 1, MAX_COMPRESSION_LEVEL)
         or DEFAULT_COMPRESSION_LEVEL,
+        bytecode=options.boolean("bytecode") is not False,
         platforms=read_platforms(options),
         linux_target=read_linux_target(options),
         macos_target=read_macos_target(options),

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.below import contents_below, loose_parts
 from hatch_venvstacks.checks import report
+from hatch_venvstacks.compiling import compiler_of
 from hatch_venvstacks.data_files import link_data
 from hatch_venvstacks.dynlib import link_libraries, preloaded
 from hatch_venvstacks.installation import install, inventories
@@ -78,20 +79,22 @@ def layer_plans(
     check_buildable(context.host, context.platform)
     work.mkdir()
     spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
+    there = _installed(project, layer, own, work / "wheels", context)
+    compiler = compiler_of(layer, work / "compiled", context, own=there.built)
     plans = []
     if spec.kind is LayerKind.RUNTIME:
-        plans.append(runtime_plan(layer, work / "runtime", context, shelf))
-    there = _installed(project, layer, own, work / "wheels", context)
+        plans.append(runtime_plan(layer, work / "runtime", context, shelf, compiler))
     parts = inventories(there, layer, context)
     around = _surroundings(project, layer, parts, work, context)
-    shaping = _shaping(there, around, layer, context)
+    shaping = replace(_shaping(there, around, layer, context), compiler=compiler)
     plans += layer_distributions(there, parts, shaping, layer, context, shelf)
     loose = [member_of(path, file) for path, file in project.loose_files(layout.site_packages)]
     if loose:
         members = tuple(sorted(loose, key=lambda member: member.path))
-        plans.append(
-            Plan(PlanKind.PROJECT, spec.project_name, project.version, members, context.mtime)
+        loose_plan = Plan(
+            PlanKind.PROJECT, spec.project_name, project.version, members, context.mtime
         )
+        plans.append(compiler.plan(loose_plan, checked=True) if compiler else loose_plan)
     check_path_files(plans, layout)
     launch = project.launch_name
     if launch is not None:
@@ -101,7 +104,8 @@ def layer_plans(
     described = describe_layer(
         layer, project.version, context.platform, layout, plans, launch, relies_on
     )
-    plans.append(wiring_plan(layer.stack, layout, described, _ties(around, plans, layout)))
+    wiring = wiring_plan(layer.stack, layout, described, _ties(around, plans, layout))
+    plans.append(compiler.plan(wiring, checked=False) if compiler else wiring)
     check_names(plans, context.platform, layout, context.reporter)
     # What is executable on Windows says its name, and a machine with Windows knows nothing else.
     return [_plain(plan) for plan in plans] if layout.is_windows else plans, described

@@ -13,8 +13,8 @@ from hatch_venvstacks.segment import MEMBER_TIME
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hatch_venvstacks.compiling import Compiler
     from hatch_venvstacks.context import Context
-    from hatch_venvstacks.distribution import Compiling
     from hatch_venvstacks.installation import Installation
     from hatch_venvstacks.inventory import Inventory
     from hatch_venvstacks.layout import Layout
@@ -29,15 +29,13 @@ class Shaping:
 
     ``extended`` are paths of ``__init__.py`` files in the layer that are to find the parts of their
     packages in other layers. ``dates`` are the modification times of distributions that have one of
-    their own. ``compiling`` compiles modules, and ``compiler`` stands for all that the result
-    depends on; empty where nothing is compiled.
+    their own. ``compiler`` compiles modules, if that is wanted.
     """
 
     layout: Layout
     extended: frozenset[str]
     dates: Mapping[str, int]
-    compiling: Compiling | None = None
-    compiler: str = ""
+    compiler: Compiler | None = None
 
 
 def layer_distributions(
@@ -77,7 +75,7 @@ def layer_distributions(
             dates=shaping.dates,
             extended=shaping.extended,
             wanted=wanted,
-            compiling=shaping.compiling,
+            compiling=shaping.compiler.distribution if shaping.compiler else None,
         )
         plans.update({plan.name: replace(plan, key=keys[plan.name]) for plan in found})
     return [plans[name] for name in sorted(plans)]
@@ -114,5 +112,5 @@ def _key(
         shared,
         sorted(shaping.extended & part.files.keys()),
         shaping.dates.get(part.name, MEMBER_TIME),
-        shaping.compiler,
+        shaping.compiler.identity if shaping.compiler else "",
     )

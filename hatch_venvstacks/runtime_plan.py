@@ -16,19 +16,28 @@ from hatch_venvstacks.wiring import runtime_links
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hatch_venvstacks.compiling import Compiler
     from hatch_venvstacks.context import Context
     from hatch_venvstacks.locking import LockedLayer
     from hatch_venvstacks.packed import Shelf
 
 
-def runtime_plan(layer: LockedLayer, work: Path, context: Context, shelf: Shelf | None) -> Plan:
+def runtime_plan(
+    layer: LockedLayer,
+    work: Path,
+    context: Context,
+    shelf: Shelf | None,
+    compiler: Compiler | None = None,
+) -> Plan:
     """The plan of the CPython that the lock of ``layer`` names; without content from ``shelf``.
 
-    ``work`` is a folder that does not exist yet, for a copy of the host's.
+    ``work`` is a folder that does not exist yet, for a copy of the host's. ``compiler`` compiles
+    the standard library.
 
     :raises RuntimeSourceError: where it cannot be had, or the platform cannot hold it.
     """
-    key = key_of("runtime", runtime_identity(layer, context), context.platform.name)
+    made_by = compiler.identity if compiler else ""
+    key = key_of("runtime", runtime_identity(layer, context), context.platform.name, made_by)
     packed = shelf.find(key) if shelf else None
     if packed is not None:
         return packed.plan
@@ -52,6 +61,8 @@ def runtime_plan(layer: LockedLayer, work: Path, context: Context, shelf: Shelf 
         members.append(member_of(path, file, link=link))
     if not windows:
         members += runtime_links([member.path for member in members], layer.runtime.minor)
+    if compiler is not None:
+        members += compiler.runtime(members)
     members.sort(key=lambda member: member.path)
     plan = Plan(PlanKind.RUNTIME, "cpython", tree.version, tuple(members))
     return replace(plan, key=key)

@@ -144,6 +144,7 @@ class LayerSpec:
     ``requires_python`` is the project's, empty where it says nothing; ``include_project`` is
     ``None`` where the option is left out. So is ``archive_format``, which then is a matter of the
     platform; ``compression_level`` is on the scale of zstd (1 to 19).
+    ``bytecode`` tells whether modules are shipped compiled.
 
     ``platforms`` are names of target platforms, empty where the option is left out; the oldest
     systems that must run the layer are ``linux_target`` (glibc, ``(2, 28)``) and ``macos_target``
@@ -168,6 +169,7 @@ class LayerSpec:
     lock_file: Path = Path(DEFAULT_LOCK_FILE)
     archive_format: ArchiveFormat | None = None
     compression_level: int = DEFAULT_COMPRESSION_LEVEL
+    bytecode: bool = True
     platforms: tuple[str, ...] = ()
     linux_target: tuple[int, int] | None = None
     macos_target: tuple[int, int] | None = None

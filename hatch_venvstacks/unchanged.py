@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.compiling import compiler_identity
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import ConfigError
 from hatch_venvstacks.installation import sibling_builder
@@ -87,7 +88,7 @@ def inputs_key(
         [context.platform.name, context.mtime],
         [repr(spec) for spec in specs],
         [file_sha256(spec.lock_file) for spec in specs],
-        runtime_identity(layer, context),
+        [runtime_identity(layer, context), compiler_identity(layer, context)],
         [project.version, project.launch_name, project.includes_project()],
         file_sha256(own) if own else "",
         [_files(one.loose_files("")) for one in (project, *below)],
