@@ -14,10 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archive import DamagedSegmentError, pack
 from hatch_venvstacks.archive_format import compression_of, format_of
-from hatch_venvstacks.contents import layer_plans
-from hatch_venvstacks.deploy import replace_folder, write_layer
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.installation import own_wheel
 from hatch_venvstacks.locking import ensure_lock, update_lock
@@ -85,6 +82,8 @@ def export_stack(project: LayerProject, folder: Path, context: Context) -> Path:
 
     :raises VenvLayerError: of any kind; then what was in ``folder`` before is still there.
     """
+    from hatch_venvstacks.deploy import replace_folder
+
     stack = ensure_lock(project.spec, context).stack
     try:
         with context.store.exclusive(folder):
@@ -115,6 +114,9 @@ def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Con
 
 
 def _export(project: LayerProject, root: Path, context: Context) -> None:
+    from hatch_venvstacks.contents import layer_plans
+    from hatch_venvstacks.deploy import write_layer
+
     with context.store.workspace() as work:
         locked = ensure_lock(project.spec, context)
         own = own_wheel(project, work / "own", context)
@@ -136,6 +138,10 @@ def _packed(
 
     Where segments in the store turn out to be damaged, they are made anew.
     """
+    # Only here, as most builds find that nothing has changed.
+    from hatch_venvstacks.archive import DamagedSegmentError, pack
+    from hatch_venvstacks.contents import layer_plans
+
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
         plans, described = layer_plans(project, layer, own, folder, context, shelf)
