@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,13 @@ def unpack_all(archives: Iterable[Path], root: Path) -> Path:
         if archive.suffix == ArchiveFormat.ZIP.suffix:
             # As Windows does it: without modes.
             shutil.unpack_archive(archive, root)
-        else:
+        elif archive.name.endswith(ArchiveFormat.TAR_ZST.suffix):
             demo.unpack(archive, root)
+        else:
+            with tarfile.open(archive) as tar:
+                if hasattr(tarfile, "data_filter"):
+                    tar.extraction_filter = tarfile.data_filter
+                tar.extractall(root)  # noqa: S202 - we have just made it
     return root
 
 

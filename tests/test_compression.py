@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from interpreters import MINORS, interpreter_or_skip
 
 from hatch_venvstacks.archive_format import Compression
 from hatch_venvstacks.compression import liblzma_version, library_version, open_stream
@@ -21,10 +23,24 @@ from hatch_venvstacks.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 CONTENT = "".join(f"{number * number}\n" for number in range(50_000)).encode()
 RELEASE = ".".join(str(part) for part in sys.version_info[:3])
+# Run by Pythons that have none of our dependencies.
+LOOK = """\
+import sys; sys.path.insert(0, sys.argv[1])
+import hashlib, io
+from hatch_venvstacks.archive_format import Compression
+from hatch_venvstacks.compression import library_version, open_stream
+text = "".join(f"{number * number}\\n" for number in range(50_000)).encode()
+for algorithm in ("xz", "gzip"):
+    file = io.BytesIO()
+    stream = open_stream(Compression(algorithm, 6, ""), file, len(text))
+    for start in range(0, len(text), 700):
+        stream.write(text[start : start + 700])
+    stream.finish()
+    print(library_version(algorithm), hashlib.sha256(file.getvalue()).hexdigest())
+"""
 READERS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda data: zstandard.ZstdDecompressor().decompress(data),
     "xz": lzma.decompress,
@@ -100,6 +116,20 @@ def test_zstd_has_size_and_checksum() -> None:
     written = unit("zstd", 3, CONTENT)
     assert zstandard.frame_content_size(written) == len(CONTENT)
     assert zstandard.get_frame_parameters(written).has_checksum
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_same_bytes_from_every_python_with_one_library(minor: str) -> None:
+    root = str(Path(__file__).parents[1])
+    ours, other = (
+        subprocess.run(
+            [python, "-S", "-c", LOOK, root], check=True, capture_output=True, text=True
+        ).stdout.split()
+        for python in (sys.executable, str(interpreter_or_skip(minor)))
+    )
+    if ours[::2] != other[::2]:
+        pytest.skip(f"{ours[::2]} here, and {other[::2]} under CPython {minor}")
+    assert ours == other
 
 
 def test_versions_of_libraries() -> None:
