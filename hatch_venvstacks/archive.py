@@ -11,13 +11,16 @@ from hatch_venvstacks.archive_format import ArchiveFormat, Compression
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.packed import StoredSegment
 from hatch_venvstacks.parallel import on_all_cores
-from hatch_venvstacks.segment import Plan, Segment, check_paths, cut, head
+from hatch_venvstacks.reporter import Progress
+from hatch_venvstacks.segment import Plan, Segment, check_paths, content_length, cut, head
+from hatch_venvstacks.summary import in_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.packed import Shelf
+    from hatch_venvstacks.reporter import Reporter
 
 
 class DamagedSegmentError(Exception):
@@ -47,12 +50,14 @@ class _Piece:
     stored: StoredSegment
 
 
-def pack(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive:
+def pack(
+    plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path, reporter: Reporter | None = None
+) -> Archive:
     """Pack ``plans`` in their order into the archive ``path``.
 
     Segments come from ``shelf``, where it has them, and are kept there; ``work`` is an empty
-    folder. All cores are used; each segment is compressed by one of them, so that their number does
-    not show in the result.
+    folder; ``reporter`` is told how far it is. All cores are used; each segment is compressed by
+    one of them, so that their number does not show in the result.
 
     :raises BuildError: where two plans claim one path, a file cannot be read, or the format cannot
         hold a member.
@@ -62,6 +67,9 @@ def pack(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive
     plans = [head(plans), *(plan for plan in plans if plan.members)]
     # The last segment closes a tar file, so it is not like one that stands elsewhere.
     known = [shelf.find(plan.key) if plan is not plans[-1] else None for plan in plans]
+    fresh = [plan for plan, packed in zip(plans, known, strict=True) if packed is None]
+    total = sum(content_length(member) for plan in fresh for member in plan.members)
+    progress = Progress(reporter, f"Packing {path.name}", total, in_units) if reporter else None
     tasks: list[Callable[[], _Piece]] = []
     for number, (plan, packed) in enumerate(zip(plans, known, strict=True)):
         if packed is not None:
@@ -71,7 +79,7 @@ def pack(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive
         for part in parts:
             last = plan is plans[-1] and part is parts[-1]
             file = work / str(len(tasks))
-            tasks.append(partial(_compressed, number, part, shelf, file, last=last))
+            tasks.append(partial(_compressed, number, part, shelf, file, progress, last=last))
     pieces = on_all_cores(tasks)
     for number, (plan, packed) in enumerate(zip(plans[:-1], known, strict=False)):
         if packed is None:
@@ -81,11 +89,15 @@ def pack(plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path) -> Archive
     return Archive(path, shelf.format, shelf.compression, size, file_sha256(path), segments)
 
 
-def _compressed(number: int, part: Plan, shelf: Shelf, file: Path, *, last: bool) -> _Piece:
+def _compressed(
+    number: int, part: Plan, shelf: Shelf, file: Path, progress: Progress | None, *, last: bool
+) -> _Piece:
     if shelf.format is ArchiveFormat.ZIP:
         zip_archive.compress(part, shelf.top, shelf.compression, file)
     else:
         tar_archive.compress(part, shelf.top, shelf.compression, file, last=last)
+    if progress is not None:
+        progress.add(sum(content_length(member) for member in part.members))
     return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
 
 

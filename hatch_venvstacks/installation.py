@@ -20,6 +20,7 @@ from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.sibling_lock import locked_siblings
 from hatch_venvstacks.sibling_wheel import WheelBuilder, check_wheel
 from hatch_venvstacks.spec import LayerKind
+from hatch_venvstacks.summary import in_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.context import Context, LayerProject
     from hatch_venvstacks.lock import Lock, LockedWheel
     from hatch_venvstacks.locking import LockedLayer
+    from hatch_venvstacks.reporter import Reporter
     from hatch_venvstacks.spec import LayerSpec
 
 
@@ -35,18 +37,20 @@ class Installation:
     """What a layer adds, unpacked into the folder ``prefix`` as far as somebody asked for it.
 
     That is ``wheels`` of its lock, and wheels that were ``built``, by the normalized names of their
-    projects. ``layer`` is what it is unpacked for.
+    projects; the layer's name is ``name``. ``layer`` is what it is unpacked for.
     """
 
     def __init__(
         self,
+        name: str,
         layer: LockedLayer,
         prefix: Path,
         wheels: Sequence[LockedWheel],
         built: Mapping[str, Path],
+        reporter: Reporter,
     ) -> None:
         self.prefix, self.built = prefix, built
-        self._layer = layer
+        self._name, self._layer, self._reporter = name, layer, reporter
         self._locked = {wheel.name: wheel for wheel in wheels}
         self._unpacked: set[str] = set()
         self.digests = {wheel.name: wheel.sha256 for wheel in wheels}
@@ -59,6 +63,7 @@ class Installation:
         """
         missing = set(names) - self._unpacked
         if missing:
+            self._say([self._locked[name] for name in sorted(missing & self._locked.keys())])
             self._install(missing, self.prefix)
             self._unpacked |= missing
         return self.prefix
@@ -69,6 +74,17 @@ class Installation:
         if not alone.exists():
             self._install([name], alone)
         return alone
+
+    def _say(self, wheels: Sequence[LockedWheel]) -> None:
+        if not wheels:
+            return
+        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
+        sizes = [wheel.size for wheel in wheels if wheel.size]
+        total = f" ({in_units(sum(sizes))})" if sizes else ""
+        self._reporter.info(f"Unpacking {count} of `{self._name}`{total}")
+        for wheel in sorted(wheels, key=lambda one: -(one.size or 0)):
+            shown = f" {in_units(wheel.size)}" if wheel.size else ""
+            self._reporter.debug(f"  {wheel.filename}{shown}")
 
     def _install(self, names: Iterable[str], prefix: Path) -> None:
         layer = self._layer
@@ -100,7 +116,7 @@ def install(
     built = _siblings(spec, lock, layer, prefix, context)
     if own is not None:
         built[str(canonicalize_name(spec.project_name))] = own
-    return Installation(layer, prefix, wheels, built)
+    return Installation(spec.name, layer, prefix, wheels, built, context.reporter)
 
 
 def own_wheel(project: LayerProject, folder: Path, context: Context) -> Path | None:

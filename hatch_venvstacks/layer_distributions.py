@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.distribution import distribution_plans
 from hatch_venvstacks.installation import target_of
 from hatch_venvstacks.packed import key_of
+from hatch_venvstacks.reporter import Progress
 from hatch_venvstacks.segment import MEMBER_TIME
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.compiling import Compiler
     from hatch_venvstacks.context import Context
+    from hatch_venvstacks.distribution import Compiling
     from hatch_venvstacks.installation import Installation
     from hatch_venvstacks.inventory import Inventory
     from hatch_venvstacks.layout import Layout
     from hatch_venvstacks.locking import LockedLayer
     from hatch_venvstacks.packed import Shelf
-    from hatch_venvstacks.segment import Plan
+    from hatch_venvstacks.segment import Member, Plan
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def layer_distributions(
             for path in part.files
             for other in claims[path]
         }
+        compiling = _compiling(shaping.compiler, len(wanted), context)
         found = distribution_plans(
             there.unpack({*wanted, *rivals}),
             target_of(layer, context),
@@ -75,10 +78,23 @@ def layer_distributions(
             dates=shaping.dates,
             extended=shaping.extended,
             wanted=wanted,
-            compiling=shaping.compiler.distribution if shaping.compiler else None,
+            compiling=compiling,
         )
         plans.update({plan.name: replace(plan, key=keys[plan.name]) for plan in found})
     return [plans[name] for name in sorted(plans)]
+
+
+def _compiling(compiler: Compiler | None, count: int, context: Context) -> Compiling | None:
+    if compiler is None:
+        return None
+    progress = Progress(context.reporter, "Compiling the modules of distributions", count)
+
+    def compiling(name: str, members: Sequence[Member]) -> list[Member]:
+        found = compiler.distribution(name, members)
+        progress.add(1)
+        return found
+
+    return compiling
 
 
 def _claims(parts: Sequence[Inventory]) -> dict[str, list[str]]:

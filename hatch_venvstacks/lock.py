@@ -169,7 +169,8 @@ class Lock:
 class LockedWheel:
     """The one wheel that a lock selects for a distribution on one target platform.
 
-    ``location`` is a URL, or the absolute path of a local wheel.
+    ``location`` is a URL, or the absolute path of a local wheel; ``size`` is in bytes, ``None``
+    where the index does not tell.
     """
 
     name: str
@@ -177,6 +178,7 @@ class LockedWheel:
     location: str
     sha256: str
     filename: str
+    size: int | None = None
 
 
 def requires_python(runtime: LockedRuntime) -> SpecifierSet:
@@ -217,6 +219,7 @@ def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[Loc
                 wheel_location(wheel, lock.path.parent),
                 str(wheel.hashes.get("sha256", "")),
                 wheel.filename,
+                wheel.size,
             )
     except PylockSelectError as error:
         raise LockError(

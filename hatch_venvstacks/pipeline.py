@@ -151,7 +151,7 @@ def _packed(
         segments = folder / "segments"
         segments.mkdir()
         try:
-            return pack(plans, shelf, path, segments), described
+            return pack(plans, shelf, path, segments, context.reporter), described
         except DamagedSegmentError as error:
             # Each time another one is known to be so.
             context.reporter.debug(f"A segment in the cache is damaged, and made anew: {error}")

@@ -6,7 +6,15 @@ hatchling's application (which honours ``-q`` and ``-v``), tests implement it on
 
 from __future__ import annotations
 
-from typing import Protocol
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# In seconds, between two lines of one task.
+_PAUSE = 5.0
 
 
 class Reporter(Protocol):
@@ -20,3 +28,33 @@ class Reporter(Protocol):
 
     def debug(self, message: str) -> None:
         """Say a detail that only ``-v`` shows."""
+
+
+class Progress:
+    """Says how far a task of ``total`` is that takes long: once in five seconds and never more.
+
+    So a log stays short, and a terminal does not look dead. ``doing`` names the task, ``show``
+    words an amount; ``clock`` gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        reporter: Reporter,
+        doing: str,
+        total: int,
+        show: Callable[[int], str] = str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reporter, self._doing, self._total = reporter, doing, total
+        self._show, self._clock = show, clock
+        self._done, self._said = 0, clock()
+        self._lock = threading.Lock()
+
+    def add(self, amount: int) -> None:
+        """Note that ``amount`` more is done; any thread may."""
+        with self._lock:
+            self._done += amount
+            if self._done < self._total and self._clock() - self._said >= _PAUSE:
+                self._said = self._clock()
+                done, total = self._show(self._done), self._show(self._total)
+                self._reporter.info(f"{self._doing}: {done} of {total}")
