@@ -1,4 +1,4 @@
-"""This project, as its users call it: ``hatchling build -t venvlayer`` in each layer's folder."""
+"""Layers as users of this project build them: ``hatchling build`` in each layer's folder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Ours:
 
     def start(self) -> Usage:
         """Let hatchling start once, in the application's project, and do next to nothing."""
-        return self._hatchling("version", self.project(APP))
+        return self._hatchling(self.project(APP), "version")
 
     def edit(self) -> None:
         """Change the application's module."""
@@ -130,10 +130,10 @@ class Ours:
         for name in self.names:
             shutil.rmtree(self.project(name) / "dist", ignore_errors=True)
 
-    def pins(self, *, shared: bool = True) -> dict[str, str]:
-        """What the layers hold, by the locks: name -> version. Without the runtime's: not shared."""
+    def pins(self) -> dict[str, str]:
+        """What the layers hold, by the locks: name -> version."""
         found: dict[str, str] = {}
-        for name in self.names if shared else self.names[1:]:
+        for name in self.names:
             lock = read_lock(self.project(name) / "pylock.venvlayer.toml")
             found |= {key: str(value) for key, value in lock.versions(host_platform().name).items()}
         return found
@@ -153,16 +153,13 @@ class Ours:
         self, target: str, names: Sequence[str] | None = None, *, watch: bool = False
     ) -> Usage:
         usages = [
-            self._hatchling("build", "-t", target, self.project(name), watch=watch)
+            self._hatchling(self.project(name), "build", "-t", target, watch=watch)
             for name in (self.names if names is None else names)
         ]
         return functools.reduce(operator.add, usages)
 
-    def _hatchling(self, *arguments: str | Path, watch: bool = False) -> Usage:
-        *command, project = arguments
-        assert not isinstance(project, str)
-        python = [sys.executable, "-m", "hatchling"]
-        return self._measured([*python, *command], project, watch=watch)
+    def _hatchling(self, project: Path, *arguments: str, watch: bool = False) -> Usage:
+        return self._measured([sys.executable, "-m", "hatchling", *arguments], project, watch=watch)
 
     def _measured(
         self,
@@ -236,7 +233,7 @@ def find_links(stack: Stack) -> dict[str, str]:
 
 
 def clean_environment(checkout: Path, work: Path) -> dict[str, str]:
-    """This process' environment variables without those that lead a build elsewhere.
+    """The environment variables of this process without those that lead a build elsewhere.
 
     What says where an index is, and which certificates count, stays. Caches of uv and pip are in
     ``work``: they are warm because this benchmark warmed them.

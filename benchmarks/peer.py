@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NAME = "venvstacks"
 # Its newest release cannot run with dependencies that came after it.
 PINNED, NEWEST = "venvstacks==0.7.0", "2025-11-25"
+_PIN = re.compile(r"^([\w.-]+)==([\w.+!-]+)", re.MULTILINE)
 _WRAPPER = Path(__file__).resolve().with_name("run_peer.py")
 
 
@@ -128,7 +129,7 @@ class Peer:
         """What the layers hold, by the locks: name -> version."""
         found = {}
         for path in (self.folder / "requirements").rglob("requirements-*.txt"):
-            for name, version in re.findall(r"^([\w.-]+)==([\w.+!-]+)", path.read_text(), re.M):
+            for name, version in _PIN.findall(path.read_text("utf-8")):
                 found[str(canonicalize_name(name))] = version
         return found
 
@@ -143,8 +144,9 @@ class Peer:
         wheels = self.stack.wheels
         found = [] if wheels is None else ["--local-wheels", str(wheels)]
         found += [] if self.stack.has_index else ["--no-index"]
-        called = [self.python, "-I", _WRAPPER, self.runtime.archive, command, *options, *found]
-        return self._measured([*called, self.spec.name], self.folder, watch=watch)
+        wrapped = [str(self.python), "-I", str(_WRAPPER), str(self.runtime.archive)]
+        called = [*wrapped, command, *options, *found, self.spec.name]
+        return self._measured(called, self.folder, watch=watch)
 
     def _measured(
         self,

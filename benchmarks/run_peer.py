@@ -18,11 +18,12 @@ import pbs_installer
 def main() -> None:
     archive = Path(sys.argv.pop(1))
 
-    def download(_file: Any, destination: str, _client: Any = None) -> str:
+    def download(_file: Any, destination: Any, _client: Any = None) -> str:
         shutil.copyfile(archive, destination)
         return archive.name
 
-    pbs_installer.download = download
+    replaced: Any = pbs_installer
+    replaced.download = download
     runpy.run_module("venvstacks", run_name="__main__", alter_sys=True)
 
 

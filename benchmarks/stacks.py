@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RUNTIME, APP, LAUNCH = "rt", "demo", "bench_launch"
 GENERATED = (1, 4, 16)
 # How many distributions a framework holds, and how many of them change.
-CHANGED = ((32, 0), (32, 1), (32, 4), (32, 16), (32, 32), (8, 1), (128, 1))
+CHANGED: Mapping[int, tuple[int, ...]] = {8: (1,), 32: (0, 1, 4, 16, 32), 128: (1,)}
 
 _SCI = """\
 import matplotlib.figure
@@ -141,15 +141,15 @@ def generated(frameworks: int, wheels: Path, *, size: int = 1_000_000) -> Stack:
     )
 
 
-def changing(count: int, wheels: Path, *, size: int = 2_000_000) -> Stack:
-    """One made-up framework of ``count`` distributions, each of which has two versions."""
+def changing(count: int, changed: int, wheels: Path, *, size: int = 2_000_000) -> Stack:
+    """One made-up framework of ``count`` distributions, ``changed`` of which have two versions."""
     for number in range(count):
-        for version in ("1.0", "2.0"):
-            made_up(wheels, f"vl-part-{number:03}", version, size)
-    made_up(wheels, "vl-bench-extra", "1.0", 10_000)
+        made_up(wheels, f"vl-part-{number:03}", "1.0", size)
+    for number in range(changed):
+        made_up(wheels, f"vl-part-{number:03}", "2.0", size)
     layers = (Layer(RUNTIME), Layer("parts", bumped(count, 0), (RUNTIME,)))
     launch = "import vl_part_000\nprint('found')\n"
-    return Stack(f"changing-{count}", layers, ("parts",), launch, "parts", "vl-bench-extra", wheels)
+    return Stack(f"changing-{count}", layers, ("parts",), launch, "parts", "", wheels)
 
 
 def bumped(count: int, changed: int) -> tuple[str, ...]:
