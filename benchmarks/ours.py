@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 
 # Before there was bytecode in layers, there was nothing to turn off.
 HAS_BYTECODE = "bytecode" in LAYER_OPTIONS
+_TRIVIAL = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "nothing"
+version = "1.0"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["nothing.py"]
+"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,16 @@ class Ours:
         return self.build(watch=watch)
 
     def start(self) -> Usage:
-        """Let hatchling start once, in the application's project, and do next to nothing."""
+        """Let hatchling build next to nothing: the wheel of one empty module."""
+        project = self.folder / "trivial"
+        if not project.exists():
+            project.mkdir()
+            (project / "pyproject.toml").write_text(_TRIVIAL, "utf-8")
+            (project / "nothing.py").touch()
+        return self._hatchling(project, "build", "-t", "wheel")
+
+    def version(self) -> Usage:
+        """Let hatchling say a version: the least that it can be started for."""
         return self._hatchling(self.project(APP), "version")
 
     def edit(self) -> None:

@@ -53,6 +53,7 @@ class SkippedError(Exception):
 def start(bench: Bench) -> Iterator[Sample]:
     """Hatchling itself: it starts once for each layer, and that is the floor of every build."""
     yield bench.ours("start", bench.shipped.start())
+    yield bench.ours("version", bench.shipped.version())
 
 
 def cold(bench: Bench) -> Iterator[Sample]:
@@ -220,7 +221,7 @@ STEPS: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
 }
 # What is the same in each round, or takes long and is not compared by its time.
 ONCE = {"small", "memory"}
-GROWTH = ("start", "cold", "cold-plain", "warm", "nothing", "edit")
+GROWTH = ("start", "cold", "cold-plain", "warm", "nothing", "edit", "deploy")
 
 
 def steps_of(stack: Stack) -> tuple[str, ...]:
