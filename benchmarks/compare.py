@@ -177,8 +177,7 @@ def prepare(
     for name, settings in variants.items():
         (folder / name).mkdir(exist_ok=True)
         ours[name] = Ours(stack, folder / name, runtime, environment, settings)
-        ours[name].write()
-        ours[name].lock()
+    ours["shipped"].ready()
     peer = None
     if python:
         peer = peers.Peer(stack, folder / "venvstacks", python, runtime, environment)

@@ -65,12 +65,15 @@ class Ours:
         """Bring the locks up to date."""
         return self._all("venvlayer:lock")
 
-    def prepare(self) -> None:
-        """Write the projects, lock them, build them where archives are missing."""
+    def ready(self) -> None:
+        """Write the projects, and lock those that have no lock that fits."""
         self.write()
-        if not all((self.project(name) / "pylock.venvlayer.toml").exists() for name in self.names):
-            self.lock()
+        self.lock()
+
+    def prepare(self) -> None:
+        """Build the projects once more where archives are missing."""
         if len(self.archives()) < len(self.names):
+            self.ready()
             self.build()
 
     def build(self, names: Sequence[str] | None = None, *, watch: bool = False) -> Usage:

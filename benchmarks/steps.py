@@ -68,6 +68,7 @@ def cold(bench: Bench) -> Iterator[Sample]:
 
 def cold_plain(bench: Bench) -> Iterator[Sample]:
     """All archives with an empty store, without bytecode."""
+    bench.plain.ready()
     yield bench.ours("cold-plain", bench.plain.build_all_anew(), bench.plain.size())
 
 
@@ -121,6 +122,7 @@ def add(bench: Bench) -> Iterator[Sample]:
 
 def small(bench: Bench) -> Iterator[Sample]:
     """All archives with an empty store, without bytecode, at level 19."""
+    bench.small.ready()
     yield bench.ours("small", bench.small.build_all_anew(), bench.small.size())
 
 
