@@ -63,6 +63,7 @@ FRESH_MACHINE = ["pip install hatch && hatch run demo", "hatch test"]
 SKIPPED = {
     TUTORIAL: 2,
     "docs/how-to/build-for-other-platforms.md": 1,
+    "docs/how-to/measure.md": 1,
     "docs/how-to/private-index.md": 2,
     "docs/how-to/runtime-source.md": 2,
 }
