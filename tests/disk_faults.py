@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from disks import disk, make_read_only, peak, resize
 from faults import Outcome, debris, store_files
-from workplace import LAYERS, TEXTS, difference
+from workplace import TEXTS, difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
