@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from interpreters import interpreter_or_skip
+from builders import make_builders
 from monorepo import RUNTIME, Monorepo
 from universe_check import make_machine
-from uv import find_uv_bin
 from wheels import make_wheel
 
 from hatch_venvstacks.platforms import PLATFORMS
@@ -23,28 +21,13 @@ if TYPE_CHECKING:
 
     from front_end import FrontEnds
 
-MINORS = ("3.10", "3.13")
 LAYERS = (RUNTIME, "frameworks/fw", "apps/app")
-UV = find_uv_bin()
 
 
 @pytest.fixture(scope="module")
 def builders(front_ends: FrontEnds, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Pythons of two releases, each with hatchling and the plugin."""
-    found = []
-    for minor in MINORS:
-        python = interpreter_or_skip(minor)
-        folder = tmp_path_factory.mktemp("builder") / minor
-        executable = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        wheel = next(front_ends.wheels.glob("*.whl"))
-        environment = {**front_ends.environment}
-        for command in (
-            ["venv", "--quiet", "--python", str(python), str(folder)],
-            ["pip", "install", "--quiet", "--python", str(executable), str(wheel)],
-        ):
-            subprocess.run([UV, *command], check=True, env=environment)
-        found.append(executable)
-    return found
+    return make_builders(front_ends, tmp_path_factory.mktemp("builders"))
 
 
 @pytest.fixture

@@ -78,7 +78,6 @@ class Workplace:
                 "TMPDIR": str(self.temporary),
                 "UV_CACHE_DIR": str(self.uv_cache),
                 "UV_FIND_LINKS": str(self.folder / "wheels"),
-                "UV_NO_INDEX": "1",
                 **(env or {}),
             },
             stdin=subprocess.DEVNULL,
@@ -137,23 +136,27 @@ def make_workplace(
     *,
     python: str = "",
     runtime: Mapping[str, Any] | None = None,
+    requirements: tuple[Sequence[str], Sequence[str]] = (("vl-big", "vl-tool"), ("vl-small",)),
+    network: bool = False,
 ) -> Workplace:
     """Write the stack below ``folder``, without locks.
 
     ``python`` is the interpreter that runs the builds; without one it is that of ``front_ends``,
-    with the plugin of this checkout. ``runtime`` are options of the runtime.
+    with the plugin of this checkout. ``runtime`` are options of the runtime,
+    ``requirements`` those of the framework and of the application, from PyPI with ``network``.
     """
     make_wheels(folder / "wheels")
     repo = Monorepo(folder / "one", folder / "wheels", front_ends)
     repo.runtime(**(runtime or {}))
-    repo.layer("frameworks/fw", dependencies=["vl-big", "vl-tool"], base=[RUNTIME])
+    repo.layer("frameworks/fw", dependencies=requirements[0], base=[RUNTIME])
     repo.layer(
         "apps/app",
-        dependencies=["vl-big", "vl-small"],
+        dependencies=requirements[1],
         base=["frameworks/fw"],
         project={"scripts": {"app": "app:main"}},
     )
     own = {} if python else {"PYTHONPATH": str(CHECKOUT)}
+    own |= {} if network else {"UV_NO_INDEX": "1"}
     place = Workplace(
         folder,
         {**front_ends.environment, **own},
