@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 from measure import Usage, measure, size_of
-from stacks import APP, LAUNCH
+from stacks import APP, LAUNCH, edit_launch, write_launch
 
 from hatch_venvstacks.config import LAYER_OPTIONS
 from hatch_venvstacks.lock_file import read_lock
@@ -101,8 +101,7 @@ class Ours:
 
     def edit(self) -> None:
         """Change the application's module."""
-        module = self.project(APP) / f"{LAUNCH}.py"
-        module.write_text(f"{module.read_text('utf-8')}# edited\n", "utf-8")
+        edit_launch(self.project(APP))
 
     @contextmanager
     def changed(self, stack: Stack) -> Iterator[Ours]:
@@ -135,8 +134,9 @@ class Ours:
         return self._measured(["sh", "-c", script, "sh", *self.archives()], root)
 
     def first_run(self, root: Path) -> Usage:
-        """Run the application that was unpacked."""
-        return self._measured([root / APP / "bin/python", "-m", LAUNCH], root, env={})
+        """Run the application that was unpacked, for a user who has run nothing before."""
+        command = [str(root / APP / "bin/python"), "-m", LAUNCH]
+        return self._measured(command, root, env={"HOME": str(root / "home")})
 
     def archives(self) -> list[Path]:
         """In the order in which the layers are built; those that are there."""
@@ -218,9 +218,7 @@ class Ours:
         bases = [f"../{name}" for name in self.stack.app_base]
         table = {"kind": "application", "base-layers": bases, "launch-module": f"{LAUNCH}.py"}
         self._project(APP, (), table)
-        module = self.project(APP) / f"{LAUNCH}.py"
-        if not module.exists():
-            module.write_text(self.stack.launch, "utf-8")
+        write_launch(self.stack, self.project(APP))
 
     def _project(self, name: str, requirements: Sequence[str], table: Mapping[str, Any]) -> None:
         layer = {**table, **self.options}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from measure import Usage, measure, size_of
 from packaging.utils import canonicalize_name
-from stacks import APP, LAUNCH, RUNTIME
+from stacks import APP, LAUNCH, RUNTIME, edit_launch, write_launch
 from uv import find_uv_bin
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ class Peer:
         tables["applications"] = [{**app, **_on(self.stack.app_base)}]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.spec.write_text(tomlkit.dumps(tables), "utf-8")
-        module = self.folder / f"{LAUNCH}.py"
-        if not module.exists():
-            module.write_text(self.stack.launch, "utf-8")
+        write_launch(self.stack, self.folder)
 
     def prepare(self) -> None:
         """Write it, lock it, and build and publish it where that was not done."""
@@ -80,8 +78,7 @@ class Peer:
 
     def edit(self) -> None:
         """Change the application's module."""
-        module = self.folder / f"{LAUNCH}.py"
-        module.write_text(f"{module.read_text('utf-8')}# edited\n", "utf-8")
+        edit_launch(self.folder)
 
     @contextmanager
     def changed(self, stack: Stack) -> Iterator[Peer]:
@@ -114,9 +111,9 @@ class Peer:
         return used
 
     def first_run(self, root: Path) -> Usage:
-        """Run the application that was unpacked."""
-        python = root / f"app-{APP}" / "bin/python"
-        return self._measured([python, "-m", LAUNCH], root, env={})
+        """Run the application that was unpacked, for a user who has run nothing before."""
+        command = [str(root / f"app-{APP}" / "bin/python"), "-m", LAUNCH]
+        return self._measured(command, root, env={"HOME": str(root / "home")})
 
     def archives(self) -> list[Path]:
         return sorted((self.folder / "_artifacts").glob("*.tar.xz"))

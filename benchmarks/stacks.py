@@ -19,12 +19,12 @@ GENERATED = (1, 4, 16)
 # How many distributions a framework holds, and how many of them change.
 CHANGED: Mapping[int, tuple[int, ...]] = {8: (1,), 32: (0, 1, 4, 16, 32), 128: (1,)}
 
+# Without figures: matplotlib's first one makes a list of the fonts of the machine.
 _SCI = """\
-import matplotlib.figure
+import matplotlib
 import numpy
 from sklearn.linear_model import LinearRegression
 
-axes = matplotlib.figure.Figure().subplots()
 numbers = numpy.arange(20.0).reshape(10, 2)
 print(LinearRegression().fit(numbers, numbers.sum(axis=1)).score(numbers, numbers.sum(axis=1)))
 """
@@ -155,6 +155,20 @@ def changing(count: int, changed: int, wheels: Path, *, size: int = 2_000_000) -
 def bumped(count: int, changed: int) -> tuple[str, ...]:
     """What the framework of :func:`changing` requires once ``changed`` of them have changed."""
     return tuple(f"vl-part-{n:03}=={2 if n < changed else 1}.0" for n in range(count))
+
+
+def write_launch(stack: Stack, folder: Path) -> Path:
+    """Write the application's module into ``folder``; what :func:`edit_launch` did stays."""
+    module = folder / f"{LAUNCH}.py"
+    if not module.exists() or not module.read_text("utf-8").startswith(stack.launch):
+        module.write_text(stack.launch, "utf-8")
+    return module
+
+
+def edit_launch(folder: Path) -> None:
+    """Change the application's module in ``folder``, but not what it does."""
+    module = folder / f"{LAUNCH}.py"
+    module.write_text(f"{module.read_text('utf-8')}# edited\n", "utf-8")
 
 
 def made_up(folder: Path, name: str, version: str, size: int) -> None:

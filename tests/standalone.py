@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def make_standalone(executable: Path, folder: Path, *, top: str = "python") -> Path:
+def make_standalone(
+    executable: Path, folder: Path, *, top: str = "python", strip: str | None = None
+) -> Path:
     """Pack the CPython of ``executable`` as a ``.tar.gz`` in ``folder``, whose path is given.
 
     As in the real ones, pip is installed, the tests of the standard library and the static library
     (made up here) are there, and everything lies in the folder ``top``. Nothing in the archive
-    depends on when and where it is made.
+    depends on when and where it is made. ``strip`` is the tool of that name, which takes out what
+    is for debuggers: the real ones come without.
     """
     host = describe(executable)
     tree = folder / "standalone"
@@ -39,6 +42,9 @@ def make_standalone(executable: Path, folder: Path, *, top: str = "python") -> P
     for name in ("test/test_os.py", "idlelib/idle_test/test_run.py", "config-x/libpython.a"):
         (library / name).parent.mkdir(parents=True, exist_ok=True)
         (library / name).write_text("")
+    if strip:
+        binaries = [tree / "bin" / f"python{host.minor}", *tree.glob("lib/**/*.so*")]
+        subprocess.run([strip, "--strip-debug", *binaries], check=True)
     packed = folder / f"cpython-{host.version}-install_only.tar.gz"
     with tarfile.open(packed, "w:gz", compresslevel=1) as tar:
         tar.add(tree, top, filter=_plain)
