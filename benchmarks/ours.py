@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from measure import Usage, measure, size_of
+from measure import CommandError, Usage, measure, size_of
 from stacks import APP, LAUNCH, edit_launch, write_launch
 
 from hatch_venvstacks.config import LAYER_OPTIONS
@@ -128,6 +128,8 @@ class Ours:
 
     def unpack(self, root: Path) -> Usage:
         """Unpack the archives side by side into the new folder ``root``."""
+        if len(self.archives()) < len(self.stack.names):
+            raise CommandError(f"not all layers of {self.stack.name} are built in {self.folder}")
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         script = 'for archive do tar -xf "$archive" || exit; done'

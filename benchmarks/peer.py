@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from measure import Usage, measure, size_of
+from measure import CommandError, Usage, measure, size_of
 from packaging.utils import canonicalize_name
 from stacks import APP, LAUNCH, RUNTIME, edit_launch, write_launch
 from uv import find_uv_bin
@@ -100,6 +100,8 @@ class Peer:
 
     def unpack(self, root: Path) -> Usage:
         """Unpack the archives side by side and run what each wants to be run after that."""
+        if len(self.archives()) < len(self.stack.names):
+            raise CommandError(f"not all layers of {self.stack.name} are built in {self.folder}")
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         script = 'for archive do tar -xf "$archive" || exit; done'

@@ -149,7 +149,7 @@ def memory(bench: Bench) -> Iterator[Sample]:
 def pack(bench: Bench) -> Iterator[Sample]:
     """The single step of packing, by tools that do nothing else, of the layers without bytecode."""
     bench.plain.prepare()
-    root, packed = bench.folder / "plain", bench.folder / "packed"
+    root, packed = bench.folder / "unpacked", bench.folder / "packed"
     bench.plain.unpack(root)
     commands = {"tar | zstd -9 -T2": ("zstd", "tar -cf - . | zstd -q -9 -T2 -c")}
     if bench.peer:
@@ -223,7 +223,7 @@ STEPS: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
 }
 # What is the same in each round, or takes long and is not compared by its time.
 ONCE = {"small", "memory"}
-GROWTH = ("start", "cold", "cold-plain", "warm", "nothing", "edit", "deploy")
+GROWTH = ("start", "cold", "cold-plain", "warm", "nothing", "edit", "deploy", "pack", "install")
 
 
 def steps_of(stack: Stack) -> tuple[str, ...]:

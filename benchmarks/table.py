@@ -180,7 +180,9 @@ def _number(value: float, digits: int) -> str:
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
+    # A bar would end the cell.
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    lines = [head, ["---"] * len(head), *escaped]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     padded = (
         " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))

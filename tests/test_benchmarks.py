@@ -135,6 +135,7 @@ def test_tables_have_a_line_for_each_median_and_each_target() -> None:
     assert by_step["cold", peer.NAME][-2:] == ["", ""]
     # That tool does less than ours: the ratio says how much.
     assert by_step["install", "uv venv, hard links"][-2:] == ["0.25", "0.25"]
+    assert "| tar \\| xz |" in table.figures([sample("pack", "tar | xz", 1)])
     shown = table.targets(table.outcomes(SAMPLES, {"sci": 3}))
     assert "| store warm " in shown
     assert "≥ 60" in shown
@@ -217,13 +218,17 @@ def test_a_generated_stack_is_built_edited_and_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, work = tmp_path / "figures.json", tmp_path / "work"
-    steps = [f"--only={step}" for step in ("edit", "deploy")]
+    steps = [f"--only={step}" for step in ("edit", "deploy", "pack")]
     chosen = ["--stack=generated", "--frameworks=1", "--repeat=1", "--peer-repeat=0"]
     assert compare.main([*chosen, *steps, f"--json={file}", f"--work={work}"]) == 0
     assert "generated-1" in capsys.readouterr().out
     values = json.loads(file.read_text("utf-8"))
     found = {one["step"]: one for one in values["samples"]}
-    assert list(found) == ["edit", "unpack", "first-run", "deploy"]
+    assert list(found)[:4] == ["edit", "unpack", "first-run", "deploy"]
+    if shutil.which("zstd"):
+        assert found["pack"]["size"] > 5_000_000
+    else:
+        assert values["skipped"] == {"generated-1, pack": "there is no `zstd`"}
     assert found["deploy"]["wall"] == found["unpack"]["wall"] + found["first-run"]["wall"]
     assert found["edit"]["note"] == ""
     assert all(one["wall"] > 0 < one["cpu"] for one in values["samples"])
