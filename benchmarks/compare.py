@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from measure import CommandError
 from ours import HAS_BYTECODE, Ours, clean_environment
 from results import Sample, versions
 from standins import make_runtime
+
+from hatch_venvstacks.errors import VenvLayerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work.mkdir(parents=True, exist_ok=True)
     try:
         report = compare(options, work)
-    except CommandError as error:
-        print(f"A measured command failed.\n{error}", file=sys.stderr)
+    except (CommandError, VenvLayerError, subprocess.CalledProcessError) as error:
+        print(f"A command failed, nothing more was measured.\n{error}", file=sys.stderr)
         return 1
     print(report.shown())
     return 0

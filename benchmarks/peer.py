@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import shutil
 import subprocess
@@ -171,7 +170,9 @@ def install_peer(folder: Path, environment: Mapping[str, str]) -> Path:
     if (folder / "complete").exists():
         return python
     uv = find_uv_bin()
-    made_from = str(Path(sys.base_prefix, "bin", f"python{platform.python_version()[:4]}"))
+    made_from = str(
+        Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    )
     for command in (
         ["venv", "--quiet", "--clear", "--python", made_from, str(folder)],
         ["pip", "install", "--quiet", "--python", str(python), "--exclude-newer", NEWEST, PINNED],
