@@ -40,7 +40,7 @@ from hatchling.plugin.manager import PluginManager
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
-from hatch_venvstacks import context, lock, runtime, store, uv
+from hatch_venvstacks import context, eviction, lock, runtime, store, uv
 from hatch_venvstacks.config import parse_layer
 from hatch_venvstacks.lock_file import dump_lock, read_lock
 from hatch_venvstacks.platforms import PLATFORMS, host_platform
@@ -319,6 +319,7 @@ def test_environment_variables() -> None:
     )
     assert ours == {
         store.CACHE_VARIABLE,
+        eviction.SIZE_VARIABLE,
         context.LOCKED,
         context.UPGRADE,
         lock.PLATFORM,

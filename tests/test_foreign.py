@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import subprocess
 import sys
 import tarfile
@@ -191,7 +192,11 @@ def test_whole_stack(stack: Stack) -> None:
             assert not windows or not (member.link or member.executable), member
 
     base = {f"{site}/vl_base.py", layout.program("base"), "share/venvlayer/layer.json"}
-    own = {path for path in found["rt"] if "dist-info" not in path}
+    own = {path for path in found["rt"] if "dist-info" not in path and "__pycache__" not in path}
+    tag = f"cpython-{layout.minor.replace('.', '')}"
+    assert f"{site}/__pycache__/vl_base.{tag}.pyc" in found["rt"]
+    stdlib = posixpath.dirname(site)
+    assert f"{stdlib}/__pycache__/os.{tag}.pyc" in found["rt"]
     if windows:
         assert own == WINDOWS_RUNTIME | base
     else:
