@@ -26,6 +26,7 @@ DEFAULT_SIZE = 20 * 2**30
 IN_USE = 3600.0
 # In seconds: the time of an entry's last use is not noted more often.
 _NOTED = 60.0
+_DAY = 86_400.0
 _SHELVES = ("documents", "segments", "wheels")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -74,6 +75,7 @@ def evict(root: Path, limit: int) -> int:
     excess = sum(entry.size for entry in entries) - limit
     gone = 0
     now = time.time()
+    _forget_outputs(root, now)
     for entry in entries:
         if gone >= excess:
             break
@@ -85,6 +87,14 @@ def evict(root: Path, limit: int) -> int:
                 entry.path.unlink()
         gone += entry.size
     return gone
+
+
+def _forget_outputs(root: Path, now: float) -> None:
+    """Remove locks of folders that nothing was built into for a day; there may be many."""
+    for found in _scan(root / "outputs"):
+        with suppress(OSError):
+            if now - found.stat().st_mtime > _DAY:
+                Path(found.path).unlink()
 
 
 def _entries(root: Path) -> Iterator[_Entry]:

@@ -89,7 +89,7 @@ def inputs_key(
         [repr(spec) for spec in specs],
         [file_sha256(spec.lock_file) for spec in specs],
         [runtime_identity(layer, context), compiler_identity(layer, context)],
-        [project.version, project.launch_name, project.includes_project()],
+        [project.version, project.launch_name, *project.scripts, project.includes_project()],
         file_sha256(own) if own else "",
         [_files(one.loose_files("")) for one in (project, *below)],
         [_package(one) for one in below],

@@ -101,6 +101,17 @@ def test_runtimes_that_may_be_in_use_stay(tmp_path: Path) -> None:
     assert (store.runtime_dir("a" * 64, make) / "python").stat().st_size == 100
 
 
+def test_locks_of_outputs_go_after_a_day(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for name in ("old", "new"):
+        with store.exclusive(tmp_path / name) as alone:
+            assert alone
+    old, new = sorted((store.root / "outputs").iterdir())
+    os.utime(old, (LONG_AGO, LONG_AGO))
+    store.evict()
+    assert list((store.root / "outputs").iterdir()) == [new]
+
+
 def test_what_does_not_belong_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "segments").mkdir()
     (tmp_path / "segments/file").write_bytes(b"1" * 10)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -196,3 +198,94 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
         with Store(tmp_path).workspace():
             assert list(tmp_path.rglob("large")) == []
             assert (alive / "file").exists()
+
+
+# Nobody may make a folder there, whoever it is.
+READ_ONLY = Path("/sys/venvlayer")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="there is no /sys")
+
+
+@on_linux
+def test_a_read_only_cache_keeps_nothing(tmp_path: Path) -> None:
+    store = Store(READ_ONLY)
+    store.keep_document("a", 1)
+    assert store.document("a") is None
+    (tmp_path / "file").write_bytes(b"1")
+    assert not store.keep_segment(tmp_path / "file", "0" * 64)
+    store.keep_wheel("a", tmp_path / "file")
+    assert store.wheel("a", tmp_path / "wheels") is None
+    with store.exclusive(tmp_path / "dist") as alone:
+        assert not alone
+    with store.workspace() as work:
+        assert READ_ONLY not in work.parents
+    assert not work.exists()
+    store.evict()
+
+
+@on_linux
+def test_runtimes_with_a_read_only_cache() -> None:
+    store, made = Store(READ_ONLY), []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        fill(folder)
+
+    first = store.runtime_dir(KEY, make)
+    assert READ_ONLY not in first.parents
+    assert store.runtime_dir(KEY, make) == first
+    assert len(made) == 1
+    shutil.rmtree(first.parent.parent)
+
+
+def test_an_intact_runtime_of_a_read_only_cache_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Store(tmp_path).runtime_dir(KEY, fill)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert Store(tmp_path).runtime_dir(KEY, fill) == made
+
+
+def test_wheels(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    wheel = tmp_path / "vl_a-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    store.keep_wheel("key", wheel)
+    copy = store.wheel("key", tmp_path / "copies")
+    assert copy is not None
+    assert (copy.name, copy.read_bytes()) == (wheel.name, b"wheel")
+    assert store.wheel("other", tmp_path / "copies") is None
+    (kept,) = (store.root / "wheels").glob("*/*")
+    kept.write_bytes(b"whe1l")
+    assert store.wheel("key", tmp_path / "copies") is None
+    assert not kept.exists()
+    assert not copy.exists()
+    assert store.wheel("key", tmp_path / "copies") is None
+    store.keep_wheel("key", wheel)
+    assert store.wheel("key", tmp_path / "copies") == copy
+
+
+def test_segments_on_another_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", link)
+    store = Store(tmp_path / "store")
+    (tmp_path / "file").write_bytes(b"1")
+    for _ in range(2):
+        assert store.keep_segment(tmp_path / "file", "0" * 64)
+    assert store.segment("0" * 64).read_bytes() == b"1"
+    assert list((store.root / "work").iterdir()) == []
+
+
+def test_a_folder_in_the_place_of_an_entry(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.keep_document("a", 1)
+    (path,) = (store.root / "documents").glob("*/*")
+    path.unlink()
+    (path / "x").mkdir(parents=True)
+    assert store.document("a") is None
+    store.keep_document("a", 2)
+    assert store.document("a") == 2
+    store.drop(path)
+    assert store.document("a") is None
+    store.drop(path)
