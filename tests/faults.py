@@ -226,9 +226,9 @@ def damaged(bench: Bench, random: Random, count: int) -> Iterator[Outcome]:
     place.clear()
     for layer in bench.layers:
         place.build(layer)
+    whole = {path: path.read_bytes() for path in store_files(place.store)}
     for number in range(count):
         files = store_files(place.store)
-        before = {path: path.read_bytes() for path in files}
         done = []
         for path in random.sample(files, min(len(files), random.choice((1, 1, 3, 30)))):
             way = random.choice([*ways])
@@ -239,7 +239,7 @@ def damaged(bench: Bench, random: Random, count: int) -> Iterator[Outcome]:
         left = [
             f"{path.relative_to(place.store)}, {way}, is still not what it was"
             for path, way in done
-            if _is_broken(path, before[path])
+            if path in whole and _is_broken(path, whole[path])
         ]
         names = ", ".join(f"{path.relative_to(place.store)} {way}" for path, way in done[:3])
         yield Outcome(f"{number}: {len(done)} files damaged: {names}", (*wrong,), left=(*left,))

@@ -94,7 +94,7 @@ class Monorepo:
         if tool == "hatchling":
             # Names that a test makes up may exist elsewhere. (Hatch needs an index for itself.)
             empty = self.wheels / "empty-index"
-            empty.mkdir(exist_ok=True)
+            empty.mkdir(parents=True, exist_ok=True)
             environment["UV_DEFAULT_INDEX"] = empty.as_uri()
         environment.update(env or {})
         return self.front_ends.run(

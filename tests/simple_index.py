@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class SimpleIndex:
     """Serves the wheels in ``folder``; ``user`` is ``"name:password"``, or empty.
 
-    ``requests`` are the paths that were asked for, with the status of the answers.
+    ``requests`` are the paths that were asked for, with the status of the answers. While it
+    ``dies``, connections end in the middle of every wheel.
     """
 
     folder: Path
     user: str = ""
     port: int = 0
     requests: list[tuple[str, int]] = field(default_factory=list)
+    dies: bool = False
 
     @property
     def url(self) -> str:
@@ -73,7 +75,9 @@ def serving(index: SimpleIndex) -> Iterator[SimpleIndex]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(body)
+                cut = index.dies and self.path.startswith("/files")
+                self.wfile.write(body[: len(body) // 2] if cut else body)
+                self.close_connection = cut
 
         do_HEAD = do_GET  # noqa: N815 (the name that http.server looks for)
 
