@@ -7,6 +7,7 @@ only read.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,8 @@ class Installer:
         lock.write_text(tomlkit.dumps(pylock), "utf-8")
         try:
             arguments = ["install", "--require-hashes", "--requirements", lock.name, *options]
-            self._uv(arguments, prefix, doing)
+            if not self._from_cache(wheels, arguments, prefix, doing):
+                self._uv(arguments, prefix, doing)
         finally:
             lock.unlink()
             project.unlink()
@@ -90,6 +92,21 @@ class Installer:
                 hint="Look for a table `[pip]` in your uv.toml: `target`, `prefix` and the like in"
                 " it change where uv installs",
             )
+
+    def _from_cache(
+        self, wheels: Sequence[LockedWheel], arguments: Sequence[str], prefix: Path, doing: str
+    ) -> bool:
+        """Install from uv's cache alone, if everything is there; tells whether it was.
+
+        Otherwise uv (0.13) asks servers that set no lifetime whether what it has is still the
+        newest, and fetches and unpacks it again where they do not know. The hash says it all.
+        """
+        if not any("://" in wheel.location for wheel in wheels):
+            return False
+        with suppress(ToolError):
+            self._uv([*arguments, "--offline"], prefix, doing)
+            return True
+        return False
 
     def _uv(self, arguments: Sequence[str], prefix: Path, doing: str) -> None:
         options = [

@@ -91,6 +91,25 @@ def test_wheel_that_cannot_be_had(
     assert "one" in caught.value.detail
 
 
+def test_what_is_in_the_cache_is_not_asked_for(
+    tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    wheel = make_wheel(wheel_index, "one", "1.0")
+    # A server that says nothing of how long an answer holds.
+    with serving(SimpleIndex(wheel_index)) as server:
+        address = f"http://127.0.0.1:{server.port}/files/{wheel.name}"
+        remote = replace(locked(wheel, "one"), location=address)
+        install(tmp_path / "first", remote)
+        asked = list(server.requests)
+        install(tmp_path / "second", remote)
+        assert server.requests == asked
+    assert asked
+    assert (tmp_path / "second" / SITE / "one.py").is_file()
+    unpacked = [path.name for path in (tmp_path / "cache").glob("archive-*/*")]
+    assert len(unpacked) == 1
+
+
 def test_wheel_for_another_platform(tmp_path: Path, wheel_index: Path) -> None:
     wheel = make_wheel(wheel_index, "native", "1.0", tag=f"{CP}-{CP}-win_amd64")
     with pytest.raises(ToolError, match="some-layer"):
