@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +129,7 @@ def run_step(name: str, bench: steps.Bench, number: int, report: Report) -> None
     """Measure one step and say so."""
     try:
         for sample in steps.STEPS[name](bench):
-            report.samples.append(sample)
+            report.samples.append(replace(sample, number=number))
             usage = sample.usage
             told = f"{usage.wall:8.2f} s {usage.cpu:8.2f} CPU s {sample.size / 1e6:8.1f} MB"
             what = f"{sample.stack} {sample.step}"

@@ -28,7 +28,7 @@ class Sample:
     """One measurement: of which stack, which step, by which tool.
 
     ``size`` is the bytes of what was made, 0 where nothing was. ``note`` is what the figures do
-    not say.
+    not say, ``number`` counts the rounds from 0.
     """
 
     stack: str
@@ -37,6 +37,7 @@ class Sample:
     usage: Usage
     size: int = 0
     note: str = ""
+    number: int = 0
 
     def as_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -46,7 +47,8 @@ class Sample:
     def from_json(cls, values: Mapping[str, Any]) -> Sample:
         usage = Usage(*(values[name] for name in ("wall", "cpu", "peak", "together")))
         stack, step, tool = (values[name] for name in ("stack", "step", "tool"))
-        return cls(stack, step, tool, usage, values["size"], values["note"])
+        more = (values[name] for name in ("size", "note", "number"))
+        return cls(stack, step, tool, usage, *more)
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,11 @@ def torch(wheel: Path) -> Stack:
     pinned = f"torch=={parse_wheel_filename(wheel.name)[1]}"
     layers = (
         Layer(RUNTIME, ("numpy",)),
-        Layer("torch", (pinned,), (RUNTIME,)),
-        Layer("transformers", ("transformers",), ("torch",)),
+        Layer("tensors", (pinned,), (RUNTIME,)),
+        Layer("models", ("transformers",), ("tensors",)),
     )
-    base = ("transformers",)
-    return Stack("torch", layers, base, _TORCH, "torch", "iniconfig", wheel.parent, ("torch",))
+    base, local = ("models",), ("torch",)
+    return Stack("torch", layers, base, _TORCH, "tensors", "iniconfig", wheel.parent, local)
 
 
 def find_torch(folders: Iterable[Path]) -> Path | None:

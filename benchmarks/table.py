@@ -74,9 +74,10 @@ class Outcome:
 
 def outcomes(samples: Iterable[Sample], layers: Mapping[str, int]) -> list[Outcome]:
     """What came of each target, for the stacks in ``layers`` (name -> number of layers)."""
-    found = medians(samples)
+    kept = list(samples)
+    found, same = medians(kept), medians(_same_rounds(kept))
     return [
-        Outcome(target, stack, _reached(target, stack, found, layers[stack]))
+        Outcome(target, stack, _reached(target, stack, found, same, layers[stack]))
         for target in TARGETS
         for stack in target.stacks
         if stack in layers
@@ -84,8 +85,11 @@ def outcomes(samples: Iterable[Sample], layers: Mapping[str, int]) -> list[Outco
 
 
 def figures(samples: Sequence[Sample]) -> str:
-    """A table of all medians; the ratios are the other tool's figure divided by ours."""
-    found = medians(samples)
+    """A table of all medians; the ratios are the other tool's figure divided by ours.
+
+    They are of the rounds in which both were measured, for a machine has better rounds and worse.
+    """
+    found, same = medians(samples), medians(_same_rounds(samples))
     head = (
         "stack",
         "step",
@@ -106,7 +110,7 @@ def figures(samples: Sequence[Sample]) -> str:
         size = _number(median.size / 1e6, 3 if median.size < 1e5 else 1) if median.size else ""
         times = [_number(usage.wall, 2), _number(usage.cpu, 2)]
         label = f"{tool} ({median.note})" if median.note else tool
-        ratios = _ratios(stack, step, tool, found)
+        ratios = _ratios(stack, step, tool, same)
         rows.append((stack, step, label, str(one.runs), *times, peak, size, *ratios))
     return _markdown(head, rows)
 
@@ -135,7 +139,13 @@ _MEASURES = {
 }
 
 
-def _reached(target: Target, stack: str, found: Found, layers: int) -> float | None:
+def _same_rounds(samples: Sequence[Sample]) -> list[Sample]:
+    """Those of the rounds in which the peer was measured; all where it never was."""
+    rounds = {sample.number for sample in samples if sample.tool == PEER}
+    return [sample for sample in samples if not rounds or sample.number in rounds]
+
+
+def _reached(target: Target, stack: str, found: Found, same: Found, layers: int) -> float | None:
     one = found.get((stack, target.step, OURS))
     if one is None:
         return None
@@ -147,25 +157,26 @@ def _reached(target: Target, stack: str, found: Found, layers: int) -> float | N
         # The module is edited in one layer, and that one alone is built.
         count = 1 if target.step == "edit" else layers
         return None if floor is None else ours.usage.wall / count - floor.median.usage.wall
-    peer = found.get((stack, SPARED.get(target.step, target.step), PEER))
+    peer = same.get((stack, SPARED.get(target.step, target.step), PEER))
     if peer is None:
         return None
     if target.measure == "size":
         return ours.size / peer.median.size
-    return _value(peer.median.usage, target.measure) / _value(ours.usage, target.measure)
+    paired = same[stack, target.step, OURS].median.usage
+    return _value(peer.median.usage, target.measure) / _value(paired, target.measure)
 
 
 def _ratios(stack: str, step: str, tool: str, found: Found) -> tuple[str, str]:
     if tool == OURS:
-        other = found.get((stack, SPARED.get(step, step), PEER))
-        ours = found[stack, step, tool]
+        other, ours = (
+            found.get((stack, SPARED.get(step, step), PEER)),
+            found.get((stack, step, tool)),
+        )
     elif step in SINGLE:
-        other = found[stack, step, tool]
-        ours = found.get((stack, SINGLE[step], OURS), other)
-        other = None if ours is other else other
+        other, ours = found.get((stack, step, tool)), found.get((stack, SINGLE[step], OURS))
     else:
         return "", ""
-    if other is None:
+    if other is None or ours is None:
         return "", ""
     pair = other.median.usage, ours.median.usage
     return _number(pair[0].wall / pair[1].wall, 2), _number(pair[0].cpu / pair[1].cpu, 2)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import compare
@@ -117,6 +118,19 @@ def test_targets_are_met_missed_or_not_measured() -> None:
     reached, met = found["edit", "beyond"]
     assert reached == pytest.approx(1.1)
     assert met is False
+
+
+def test_ratios_are_of_the_rounds_in_which_both_were_measured() -> None:
+    later = [
+        replace(sample("cold-plain", OURS, 1, 120_000_000), number=number) for number in range(1, 9)
+    ]
+    line = next(line for line in table.figures([*SAMPLES, *later]).splitlines() if "plain" in line)
+    assert [cell.strip() for cell in line.split("|")][4:-1] == [
+        *("11", "1.00", "1.00", "50", "120.0"),
+        *("16.00", "16.00"),
+    ]
+    found = table.outcomes([*SAMPLES, *later], {"sci": 3})
+    assert next(one.reached for one in found if one.target.step == "cold-plain") == 16
 
 
 def test_memory_is_that_of_all_processes_and_only_torchs_has_a_target() -> None:
