@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from disks import disk, make_read_only, peak, resize
-from faults import Outcome, debris, store_files
+from faults import SIZE_VARIABLE, Outcome, debris, store_files
 from workplace import TEXTS, difference
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ ROOMY = 2**30
 _LINES = 15
 # Where a build writes.
 PLACES = ("cache", "dist", "temporary", "uv")
-SIZE_VARIABLE = "HATCH_VENVLAYER_CACHE_SIZE"
 
 
 def full_disk(bench: Bench, random: Random, count: int) -> Iterator[Outcome]:

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
     from workplace import Workplace
 
+SIZE_VARIABLE = "HATCH_VENVLAYER_CACHE_SIZE"
+CROWDS = (
+    "one layer",
+    "different layers",
+    "one layer of one checkout",
+    "different layers of one checkout",
+    "one layer, and nothing is kept",
+    "different layers, and nothing is kept",
+)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -192,29 +202,43 @@ def store_files(store: Path) -> list[Path]:
 
 
 def at_once(bench: Bench, random: Random, count: int, builds: int = 8) -> Iterator[Outcome]:
-    """``builds`` builds at once on one store: of one layer from as many checkouts, and of all."""
-    names = [f"at-once-{number}" for number in range(builds)]
+    """``builds`` builds at once on one store, in each of :data:`CROWDS`."""
     bench.place.edit(TEXTS[0])
+    names = [f"at-once-{number}" for number in range(builds)]
     benches = [replace(bench, place=bench.place.other(name)) for name in names]
     for number in range(count):
+        crowd = CROWDS[number % len(CROWDS)]
         same = random.choice(bench.layers)
-        layers = [same if number % 2 == 0 else random.choice(bench.layers) for _ in benches]
-        if random.random() < 0.7:
+        layers = [same if "one layer" in crowd else random.choice(bench.layers) for _ in benches]
+        places = [benches[0] if "one checkout" in crowd else one for one in benches]
+        # Whoever is ready removes what the others may be about to read.
+        env = {SIZE_VARIABLE: "0"} if "nothing is kept" in crowd else {}
+        if random.random() < 0.5:
             shutil.rmtree(bench.place.store, ignore_errors=True)
         for one in benches:
             one.place.clear()
-        running = [one.place.start(layer) for one, layer in zip(benches, layers, strict=True)]
-        wrong = []
-        for one, layer, process in zip(benches, layers, running, strict=True):
-            said, _ = process.communicate()
-            if process.returncode:
-                wrong.append(f"{layer}: exit code {process.returncode}\n{said}")
-            else:
-                wrong += difference(one.place.published(layer), one.expected[layer][0])
-        yield Outcome(f"{builds} builds at once: {', '.join(layers)}", (*wrong,))
+        wrong = _crowd(places, layers, env, random)
+        yield Outcome(f"{builds} builds at once, {crowd}: {', '.join(layers)}", (*wrong,))
     for name in names:
         shutil.rmtree(bench.place.folder / name)
     yield Outcome("after builds at once", left=debris(bench.place))
+
+
+def _crowd(
+    benches: list[Bench], layers: list[str], env: Mapping[str, str], random: Random
+) -> Iterator[str]:
+    """What is wrong with builds of ``layers`` that run at once, each at one of ``benches``."""
+    running = []
+    for one, layer in zip(benches, layers, strict=True):
+        running.append(one.place.start(layer, env))
+        time.sleep(random.choice((0, 0.1)))
+    for layer, process in zip(layers, running, strict=True):
+        said, _ = process.communicate()
+        if process.returncode:
+            yield f"{layer}: exit code {process.returncode}\n{said}"
+    built = {(one.place.root, layer): one for one, layer in zip(benches, layers, strict=True)}
+    for (_, layer), one in built.items():
+        yield from difference(one.place.published(layer), one.expected[layer][0])
 
 
 def damaged(bench: Bench, random: Random, count: int) -> Iterator[Outcome]:
