@@ -99,6 +99,7 @@ class WheelBuilder:
             ],
             folder=root,
             doing=f"The wheel of the project in `{root}` cannot be built",
+            temporary=work,
             settings={
                 **self._settings,
                 # https://setuptools.pypa.io/en/latest/deprecated/distutils/configfile.html

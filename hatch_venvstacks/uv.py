@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +72,14 @@ def run_uv(
     doing: str,
     environ: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
+    temporary: Path | None = None,
 ) -> str:
     """Run uv in ``folder`` and give its standard output.
 
     ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
     ``environ`` is the caller's environment, :data:`os.environ` by default; ``settings`` are
-    further variables for uv.
+    further variables for uv. Its temporary files go into a folder within ``temporary`` (by default
+    within ``folder``): whoever removes that also removes what a killed uv has left.
 
     :raises ToolError: where uv fails; its own words are kept.
     """
@@ -84,17 +87,22 @@ def run_uv(
 
     environment = uv_environment(os.environ if environ is None else environ)
     try:
-        process = subprocess.run(
-            [find_uv_bin(), *arguments],
-            cwd=folder,
-            env={**environment, **(settings or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(prefix=".uv-", dir=temporary or folder) as scratch:
+            process = subprocess.run(
+                [find_uv_bin(), *arguments],
+                cwd=folder,
+                env={
+                    **environment,
+                    **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(Path(scratch).absolute())),
+                    **(settings or {}),
+                },
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
     # uv only warns of a setting that is not valid, and goes on without any of them.
