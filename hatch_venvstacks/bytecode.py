@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING
 from hatch_venvstacks.errors import BuildError, words
 from hatch_venvstacks.parallel import on_all_cores
 from hatch_venvstacks.segment import Member, read
+from hatch_venvstacks.store import CACHE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,9 @@ _OPTIONS = ("-B", "-S", "-X", "utf8", "-W", "ignore")
 _AT_ONCE = 200
 # The end of what a process says, in bytes: a reason stands last.
 _WORDS = 2000
+# What a process exits with where a file could not be read or written.
+_NO_FILE = 74  # as EX_IOERR of sysexits.h
+_ROOM = f"Build again; `{CACHE_VARIABLE}` names a folder with enough room"
 _HINT = "Build without compiled modules: `bytecode = false`"
 
 # Runs on every CPython that a runtime can have, with the standard library alone. It is given jobs
@@ -83,14 +87,18 @@ def dumped(source, name):
         return None
 
 header = importlib.util.MAGIC_NUMBER + int(flags).to_bytes(4, "little")
-for path, name, target in json.load(sys.stdin):
-    with open(path, "rb") as file:
-        source = file.read()
-    data = dumped(source, name)
-    if data is not None:
-        with open(target, "wb") as file:
-            file.write(header + importlib.util.source_hash(source) + data)
-    print(json.dumps(data is not None), flush=True)
+try:
+    for path, name, target in json.load(sys.stdin):
+        with open(path, "rb") as file:
+            source = file.read()
+        data = dumped(source, name)
+        if data is not None:
+            with open(target, "wb") as file:
+                file.write(header + importlib.util.source_hash(source) + data)
+        print(json.dumps(data is not None), flush=True)
+except OSError as error:
+    print(f"{name}: {error.strerror}", file=sys.stderr)
+    sys.exit(74)
 """
 
 
@@ -218,6 +226,8 @@ def _failed(
 ) -> BuildError:
     complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - _WORDS))
     said = complaints.read().decode("utf-8", "replace").strip()
+    if status == _NO_FILE:
+        return BuildError(f"Modules cannot be compiled: {said.splitlines()[-1]}", hint=_ROOM)
     # Without a word it is a crash of the compiler.
     at = f" at `{left[0].name}`" if left and not said else ""
     return BuildError(
