@@ -115,8 +115,10 @@ class Store:
         file under two names.
         """
         place = self.segment(sha256)
-        if place.is_file():
-            return True
+        with suppress(OSError):
+            # What has that name may be damaged.
+            if file_sha256(place) == sha256:
+                return True
         with suppress(OSError), self._unfinished() as copy:
             try:
                 os.link(path, copy)

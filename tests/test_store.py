@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -271,9 +272,13 @@ def test_segments_on_another_file_system(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "link", link)
     store = Store(tmp_path / "store")
     (tmp_path / "file").write_bytes(b"1")
-    for _ in range(2):
-        assert store.keep_segment(tmp_path / "file", "0" * 64)
-    assert store.segment("0" * 64).read_bytes() == b"1"
+    name = hashlib.sha256(b"1").hexdigest()
+    for damage in (b"1", b"2", b"11"):
+        assert store.keep_segment(tmp_path / "file", name)
+        assert store.segment(name).read_bytes() == b"1"
+        store.segment(name).write_bytes(damage)
+    assert store.keep_segment(tmp_path / "file", name)
+    assert store.segment(name).read_bytes() == b"1"
     assert list((store.root / "work").iterdir()) == []
 
 
