@@ -20,12 +20,12 @@ import zstandard
 from builders import make_builders
 from interpreters import some_interpreter
 from standalone import make_standalone, sha256_of
-from workplace import LAYERS, Workplace, make_workplace
+from workplace import MADE_UP, Workplace, make_workplace
 
 from hatch_venvstacks.runtime_host import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from front_end import FrontEnds
@@ -101,9 +101,16 @@ class Origin:
 
 
 def make_origin(
-    front_ends: FrontEnds, folder: Path, *, requirements: Sequence[Sequence[str]] = ()
+    front_ends: FrontEnds,
+    folder: Path,
+    *,
+    layers: Mapping[str, Sequence[str]] = MADE_UP,
+    wheels: Iterable[Path] = (),
 ) -> Origin:
-    """Write and lock the stack below ``folder``; with ``requirements`` it is made from PyPI."""
+    """Write and lock the stack below ``folder``: other ``layers`` are made from PyPI.
+
+    ``wheels`` are distributions that PyPI has not.
+    """
     builders = make_builders(front_ends, folder / "builders")
     root = folder / "origin"
     root.mkdir(parents=True)
@@ -117,18 +124,18 @@ def make_origin(
         "python": f"cpython@{python.version}",
         "python_source": {_platform(): source},
     }
-    chosen = {"requirements": (requirements[0], requirements[1])} if requirements else {}
     place = make_workplace(
         root,
         front_ends,
         python=str(builders[0]),
         runtime=options,
-        network=bool(requirements),
-        **chosen,
+        layers=layers,
+        wheels=wheels,
+        network=layers is not MADE_UP,
     )
     # What lies beside the checkout would be copied with it.
     away = replace(place, store=folder / "store", uv_cache=folder / "uv", temporary=folder / "tmp")
-    for layer in LAYERS:
+    for layer in away.layers:
         code, said = away.build(layer, version="lock")
         assert code == 0, said
     return Origin(away, builders, _locales(folder / "locales"))

@@ -6,6 +6,7 @@ large distribution and one with scripts and data; the application has a package 
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import subprocess
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
 
     from front_end import FrontEnds
 
-LAYERS = (RUNTIME, "frameworks/fw", "apps/app")
+APP = "apps/app"
+# What each layer requires; each stands on the one before.
+MADE_UP: Mapping[str, Sequence[str]] = {
+    RUNTIME: (),
+    "frameworks/fw": ("vl-big", "vl-tool"),
+    APP: ("vl-small",),
+}
+LAYERS = (*MADE_UP,)
 CHECKOUT = Path(__file__).resolve().parents[1]
-EDITED = "apps/app/src/app/__init__.py"
+EDITED = f"{APP}/src/app/__init__.py"
 # The application's module, in two states.
 TEXTS = ("ANSWER = 1\n", "ANSWER = 2\n")
 
@@ -35,7 +43,8 @@ class Workplace:
     """A checkout of the stack in ``folder``, with its wheels beside it, and how it is built.
 
     ``store``, ``uv_cache`` and ``temporary`` are the folders that a build is told to use,
-    ``environment`` is the rest of its environment, ``under`` a command that runs it.
+    ``environment`` is the rest of its environment, ``under`` a command that runs it. ``layers`` are
+    the projects from the lowest to the application.
     """
 
     folder: Path
@@ -44,6 +53,7 @@ class Workplace:
     store: Path
     uv_cache: Path
     temporary: Path
+    layers: tuple[str, ...] = LAYERS
     checkout: str = "one"
     under: tuple[str, ...] = ()
 
@@ -97,10 +107,10 @@ class Workplace:
 
     def build_all(self, env: Mapping[str, str] | None = None) -> Files:
         """Build the whole stack; all archives and metadata, by name. Fails where a build does."""
-        for layer in LAYERS:
+        for layer in self.layers:
             code, said = self.build(layer, env)
             assert code == 0, f"{layer}: {code}\n{said}"
-        return {name: data for layer in LAYERS for name, data in self.published(layer).items()}
+        return {name: data for layer in self.layers for name, data in self.published(layer).items()}
 
     def output(self, layer: str) -> Path:
         return self.root / layer / "dist" / "venvlayer"
@@ -136,25 +146,26 @@ def make_workplace(
     *,
     python: str = "",
     runtime: Mapping[str, Any] | None = None,
-    requirements: tuple[Sequence[str], Sequence[str]] = (("vl-big", "vl-tool"), ("vl-small",)),
+    layers: Mapping[str, Sequence[str]] = MADE_UP,
+    wheels: Iterable[Path] = (),
     network: bool = False,
 ) -> Workplace:
     """Write the stack below ``folder``, without locks.
 
     ``python`` is the interpreter that runs the builds; without one it is that of ``front_ends``,
-    with the plugin of this checkout. ``runtime`` are options of the runtime,
-    ``requirements`` those of the framework and of the application, from PyPI with ``network``.
+    with the plugin of this checkout. ``runtime`` are options of the runtime, ``layers`` what each
+    layer requires: of what :func:`make_wheels` makes, of ``wheels``, and from PyPI with
+    ``network``.
     """
     make_wheels(folder / "wheels")
+    for wheel in wheels:
+        shutil.copyfile(wheel, folder / "wheels" / wheel.name)
     repo = Monorepo(folder / "one", folder / "wheels", front_ends)
-    repo.runtime(**(runtime or {}))
-    repo.layer("frameworks/fw", dependencies=requirements[0], base=[RUNTIME])
-    repo.layer(
-        "apps/app",
-        dependencies=requirements[1],
-        base=["frameworks/fw"],
-        project={"scripts": {"app": "app:main"}},
-    )
+    names = (*layers,)
+    repo.runtime(dependencies=layers[RUNTIME], **(runtime or {}))
+    for base, name in itertools.pairwise(names):
+        scripts = {"scripts": {"app": "app:main"}} if name == APP else {}
+        repo.layer(name, dependencies=layers[name], base=[base], project=scripts)
     own = {} if python else {"PYTHONPATH": str(CHECKOUT)}
     own |= {} if network else {"UV_NO_INDEX": "1"}
     place = Workplace(
@@ -164,6 +175,7 @@ def make_workplace(
         folder / "store",
         folder / "uv",
         folder / "tmp",
+        names,
     )
     place.edit(TEXTS[0])
     return place
