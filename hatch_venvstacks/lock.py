@@ -114,8 +114,8 @@ class Lock:
             raise LockError(
                 f"The lock is not for {platform}: {self.path}",
                 hint=f"It is for {', '.join(self.inputs.platforms)}. Add the platform to"
-                " `platforms` of the layer and of those below, or build for one that it has:"
-                f" {PLATFORM}",
+                " `platforms` of the layer and of those below (a runtime from `host` can have that"
+                f" of its machine only), or build for one that it has: {PLATFORM}",
             )
         return found[0]
 
