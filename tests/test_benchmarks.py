@@ -54,7 +54,9 @@ def test_time_and_memory_are_those_of_a_command_and_its_children(tmp_path: Path)
         for more in ([], ["with a child"])
     )
     assert held
-    assert 0.3 < alone.cpu < 0.6 < both.cpu
+    # On a busy machine each takes longer, but never computes while it sleeps.
+    assert 0.3 < alone.cpu < alone.wall - 0.15
+    assert 0.6 < both.cpu < both.wall - 0.3
     assert alone.wall > 0.5
     assert both.wall > 1
     assert 60_000_000 < alone.peak < 120_000_000
