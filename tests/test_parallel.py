@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from functools import partial
 
 import pytest
 
-from hatch_venvstacks.parallel import on_all_cores
+from hatch_venvstacks import parallel
+from hatch_venvstacks.parallel import cores, on_all_cores
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
@@ -18,14 +20,20 @@ def test_results_come_in_the_order_of_the_tasks() -> None:
     assert on_all_cores([]) == ()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not tell")
+def test_only_cores_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 5, 7})
+    assert cores() == 3
+
+
 def test_several_cores_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
     both = threading.Barrier(2, timeout=30)
     assert sorted(on_all_cores([both.wait, both.wait])) == [0, 1]
 
 
 def test_nothing_new_begins_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(parallel, "cores", lambda: 1)
     begun = []
 
     def fails(number: int) -> None:

@@ -244,7 +244,7 @@ def test_same_bytes_whatever_the_machine_is_like(
 ) -> None:
     found = set()
     for cores, mask, zone in ((1, 0o022, "UTC"), (2, 0o077, "Asia/Kolkata"), (1, 0, "X9")):
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("hatch_venvstacks.parallel.cores", lambda cores=cores: cores)
         monkeypatch.setenv("TZ", zone)
         time.tzset()
         before = os.umask(mask)
