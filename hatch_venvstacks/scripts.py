@@ -25,7 +25,7 @@ from warnings import catch_warnings, simplefilter
 from hatch_venvstacks.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # `pwd -P` gives the real folder: CPython resolves the relative link to the runtime by its letters.
 # The dash in the first line is for a script whose own path begins with one. The names are long,
@@ -57,6 +57,8 @@ _REFERENCE = re.compile(
 _EXEC_TRICK = re.compile(
     rb"""\A#![ ]*/bin/sh\r?\n'''exec' (?P<python>.+?) "\$0" "\$@"\r?\n' '''\r?\n"""
 )
+# No bytes and no templates, of which no release of Python makes a docstring.
+_PLAIN_STRING = re.compile(r"""[rRuU]?['"]""")
 _SHEBANG = re.compile(rb"\A#![ ]*(?P<python>[^\r\n]*)\r?\n")
 
 
@@ -167,19 +169,18 @@ def _relocated_source(source: bytes) -> bytes:
 
     In UTF-8, because an encoding cookie counts in the first two lines only: in what is now the
     first line, before the header pushed it down. And with ``__doc__`` set by name, because the
-    header's string has taken its place. What the Python of the build cannot read stays as it is.
+    header's string has taken its place. What cannot be decoded stays as it is.
     """
     first = source[: source.find(b"\n") + 1] or source
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(first).readline)
-        text = source.decode(encoding)
+        # The lines that Python counts: `splitlines` ends one at form feeds and the like as well.
+        lines = [*io.StringIO(source.decode(encoding), newline=""), "\n"]
         with catch_warnings():
             simplefilter("ignore")  # of the script's author, not of who packs it
-            tree = ast.parse(text)
+            tree = ast.parse(_opening(lines))
     except (SyntaxError, ValueError, LookupError):
         return source
-    # The lines that Python counts: `splitlines` ends one at form feeds and the like as well.
-    lines = [*io.StringIO(text, newline=""), "\n"]
     end = 0
     docstring = ast.get_docstring(tree, clean=False)
     if docstring is not None:
@@ -198,3 +199,36 @@ def _relocated_source(source: bytes) -> bytes:
         lines[place - 1] += "\n"
     lines.insert(place, f"__doc__ = {docstring!a}\n")
     return "".join(lines).removesuffix("\n").encode()
+
+
+def _opening(lines: Sequence[str]) -> str:
+    """What a script begins with, up to the end of its docstring and imports from ``__future__``.
+
+    What follows is not looked at: it may be in the syntax of a later Python than that of the build.
+    """
+    ended = (line.rstrip("\r\n") + "\n" for line in lines)
+    row = column = 0
+    statement: list[tokenize.TokenInfo] = []
+    with suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(lambda: next(ended, "")):
+            if token.type in (tokenize.COMMENT, tokenize.NL):
+                continue
+            if token.type != tokenize.NEWLINE and token.string != ";":
+                statement.append(token)
+                if not _may_open(statement, is_first=not row):
+                    break
+            elif statement:
+                row, column = statement[-1].end
+                statement = []
+    return "".join(lines[: row - 1]) + lines[row - 1][:column] if row else ""
+
+
+def _may_open(statement: Sequence[tokenize.TokenInfo], *, is_first: bool) -> bool:
+    """Whether the tokens may be the beginning of such an import, or of a docstring."""
+    words = [token.string for token in statement[:2]]
+    if words[0] == "from":
+        return words[1:] in ([], ["__future__"])
+    return is_first and all(
+        token.string in ("(", ")") or _PLAIN_STRING.match(token.string) is not None
+        for token in statement
+    )

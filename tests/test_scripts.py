@@ -467,3 +467,28 @@ def test_lines_are_those_that_python_counts(tmp_path: Path) -> None:
     script = layer(tmp_path)
     script.write_bytes(relocated(installed(PYTHON.encode(), source.encode()), PYTHON))
     assert run(script).strip() == ascii(text)
+
+
+@pytest.mark.parametrize(
+    ("opening", "doc", "body"),
+    [
+        ("'doc'\n", "doc", "type X = int\nf'{'a'}'\n"),
+        ("# coding: latin-1\n'''ä\nb''' 'c'\n", "ä\nbc", "a syntax of later days\n"),
+        ("('doc'\n)\nfrom __future__ import (annotations,\n  division)\n", "doc", "$ 'x\n"),
+        ("'doc'; from __future__ import division\n", "doc", "case 1:\r\n"),
+        ("# no docstring\n", None, "print 'of Python 2'\n"),
+        ("f'{'no docstring'}'\n", None, ""),
+        ("b'no docstring'\n", None, ""),
+        ("", None, "'no' + 'docstring'\n"),
+        ("", None, "'''no end\n"),
+        ("", None, "  'no docstring'\n"),
+    ],
+)
+def test_what_follows_may_be_in_the_syntax_of_another_python(
+    opening: str, doc: str | None, body: str
+) -> None:
+    script = installed(PYTHON.encode(), (opening + body).encode("latin-1"))
+    changed = relocated(script, PYTHON)
+    assert changed.startswith(posix_header())
+    assert f"__doc__ = {doc!a}\n".encode() in changed
+    assert changed.endswith(body.encode())
