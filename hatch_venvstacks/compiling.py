@@ -53,20 +53,25 @@ class Compiler:
 
     def plan(self, plan: Plan, *, checked: bool) -> Plan:
         """A small ``plan`` with what is compiled of it, which is kept in the store."""
+        # Each is read once: it may be edited meanwhile.
+        members = [
+            replace(member, content=b"".join(read(member))) if _is_module(member) else member
+            for member in plan.members
+        ]
         modules = [
             [member.path, hashlib.sha256(b"".join(read(member))).hexdigest()]
-            for member in plan.members
-            if member.path.endswith(".py") and not member.link
+            for member in members
+            if _is_module(member)
         ]
         if not modules:
             return plan
         key = key_of("compiled", self.identity, checked, modules)
         kept = self.context.store.document(key)
         if kept is None:
-            found = self._compiled(plan.members, f"{plan.kind} {plan.name}", checked=checked)
+            found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)
             kept = _to_document(found)
             self.context.store.keep_document(key, kept)
-        members = sorted((*plan.members, *_from_document(kept)), key=lambda one: one.path)
+        members = sorted((*members, *_from_document(kept)), key=lambda one: one.path)
         return replace(plan, members=tuple(members))
 
     def _compiled(self, members: Sequence[Member], name: str, *, checked: bool) -> list[Member]:
@@ -97,6 +102,10 @@ def compiler_identity(layer: LockedLayer, context: Context) -> str:
         # The CPython that runs the build, or what is fetched where that will not do.
         return f"cpython {locked.version} {sys.version}"
     return f"cpython {locked.version} {locked.archives[here].sha256}"
+
+
+def _is_module(member: Member) -> bool:
+    return member.path.endswith(".py") and not member.link
 
 
 def _to_document(members: Sequence[Member]) -> list[Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.platforms import TargetPlatform
 
 # What inventories hold, and how: a change raises it, and makes those in the store anew.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def loose_inventory(
     """
     digests, inits, natives = {}, {}, {}
     for path, file in files:
-        content = b"".join(read(Member(path, file)))
-        digests[path] = _sha256(content)
+        member = Member(path, file)
+        digests[path] = _sha256(read(member))
         if posixpath.basename(path) == "__init__.py":
-            inits[path] = str(init_kind(content))
+            inits[path] = str(init_kind(b"".join(read(member))))
         native = read_native(file, platform)
         if native is not None:
             natives[path] = native
@@ -151,9 +151,11 @@ def _digest(one: Installed, path: str, target: Target) -> str:
         return recorded
     # Installers change scripts, and RECORD with them.
     content = (one.prefix / path).read_bytes()
-    return _sha256(relocated(content, target.interpreter, windows=target.layout.is_windows))
+    return _sha256([relocated(content, target.interpreter, windows=target.layout.is_windows)])
 
 
-def _sha256(content: bytes) -> str:
-    digest = hashlib.sha256(content).digest()
-    return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+def _sha256(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()

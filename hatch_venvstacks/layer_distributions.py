@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.distribution import distribution_plans
@@ -55,7 +56,9 @@ def layer_distributions(
     :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
     """
     claims = _claims(parts)
-    keys = {part.name: _key(part, there, claims, shaping, layer, context) for part in parts}
+    keys = {
+        part.name: distribution_key(part, there, claims, shaping, layer, context) for part in parts
+    }
     plans = {}
     for name, key in keys.items():
         packed = shelf.find(key) if shelf else None
@@ -105,7 +108,7 @@ def _claims(parts: Sequence[Inventory]) -> dict[str, list[str]]:
     return claims
 
 
-def _key(
+def distribution_key(
     part: Inventory,
     there: Installation,
     claims: Mapping[str, Sequence[str]],
@@ -113,7 +116,10 @@ def _key(
     layer: LockedLayer,
     context: Context,
 ) -> str:
-    """What stands for all that the plan of a distribution depends on."""
+    """What stands for all that the plan of the distribution ``part`` depends on.
+
+    ``claims`` maps the paths of files to the distributions that have them.
+    """
     shared = {
         path: {name: there.digests[name] for name in claims[path]}
         for path in part.files
@@ -124,9 +130,18 @@ def _key(
         there.digests[part.name],
         context.platform.name,
         layer.runtime.minor,
-        str(layer.spec.kind) if shaping.layout.is_windows else "",  # which Python launchers start
+        _launchers(layer, shaping),
         shared,
         sorted(shaping.extended & part.files.keys()),
         shaping.dates.get(part.name, MEMBER_TIME),
-        shaping.compiler.identity if shaping.compiler else "",
+        _compiled(part.name, shaping.compiler),
     )
+
+
+def _launchers(layer: LockedLayer, shaping: Shaping) -> list[str]:
+    """Which Python launchers start, and whose programs they are, where they are programs."""
+    return [str(layer.spec.kind), version("installer")] if shaping.layout.is_windows else []
+
+
+def _compiled(name: str, compiler: Compiler | None) -> list[str | bool]:
+    return [] if compiler is None else [compiler.identity, name in compiler.own]

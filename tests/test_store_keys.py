@@ -1,0 +1,88 @@
+"""What segments are found by in the store, and what is read to make them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from hatch_venvstacks import layer_distributions
+from hatch_venvstacks.compiling import Compiler
+from hatch_venvstacks.inventory import Inventory, loose_inventory
+from hatch_venvstacks.layer_distributions import Shaping, distribution_key
+from hatch_venvstacks.layout import layout_of
+from hatch_venvstacks.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.segment import Member, Plan, PlanKind, read
+from hatch_venvstacks.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pytest
+
+MINOR = f"3.{sys.version_info[1]}"
+
+
+def key(platform: str = "linux_x86_64", own: Collection[str] | None = ()) -> str:
+    """The key of a distribution; ``own`` are those of projects, ``None``: nothing is compiled."""
+    layer: Any = SimpleNamespace(
+        runtime=SimpleNamespace(minor="3.11"), spec=SimpleNamespace(kind="framework")
+    )
+    context: Any = SimpleNamespace(platform=PLATFORMS[platform])
+    there: Any = SimpleNamespace(digests={"one": "abc"})
+    compiler = None if own is None else Compiler(layer, context, Path(), "cpython", own)
+    shaping = Shaping(layout_of(PLATFORMS[platform], "3.11"), frozenset(), {}, compiler)
+    part = Inventory("one", "1.0", {"bin/one": "sha256=1"})
+    return distribution_key(part, there, {"bin/one": ["one"]}, shaping, layer, context)
+
+
+def test_one_wheel_of_a_project_and_from_an_index() -> None:
+    # Only what is compiled for a project's own modules notices that they were edited.
+    assert key(own=["one"]) != key(own=["other"])
+    assert key(own=["other"]) == key(own=())
+    assert key(own=None) not in (key(own=()), key(own=["one"]))
+
+
+def test_programs_for_windows_are_those_of_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(), key("win_amd64")
+    monkeypatch.setattr(layer_distributions, "version", lambda _: "99")
+    assert key() == before[0]
+    assert key("win_amd64") != before[1]
+
+
+def test_a_module_that_is_edited_while_it_is_compiled(tmp_path: Path) -> None:
+    file = tmp_path / "launch.py"
+    file.write_bytes(b"X = 1\n")
+
+    class Layer:
+        runtime = SimpleNamespace(minor=MINOR)
+
+        @property
+        def python(self) -> Path:
+            file.write_bytes(b"X = 2\n")
+            return Path(sys.executable)
+
+    layer: Any = Layer()
+    store = Store(tmp_path / "store")
+    context: Any = SimpleNamespace(platform=host_platform(), store=store)
+    name = f"lib/python{MINOR}/site-packages/launch.py"
+    plan = Plan(PlanKind.PROJECT, "app", "1.0", (Member(name, file),))
+    plan = Compiler(layer, context, tmp_path / "work", "cpython").plan(plan, checked=True)
+    compiled, source = (b"".join(read(member)) for member in plan.members)
+    assert file.read_bytes() == b"X = 2\n"
+    assert source == b"X = 1\n"
+    assert compiled[8:16] == importlib.util.source_hash(source)
+
+
+def test_the_memory_that_a_large_file_takes(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**25)
+    tracemalloc.start()
+    found = loose_inventory("app", [("share/large", tmp_path / "large")], PLATFORMS["linux_x86_64"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert list(found.files) == ["share/large"]
+    assert peak < 2**23
