@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -73,7 +75,8 @@ def pack(
     tasks: list[Callable[[], _Piece]] = []
     for number, (plan, packed) in enumerate(zip(plans, known, strict=True)):
         if packed is not None:
-            tasks += (partial(_verified, number, one, shelf) for one in packed.segments)
+            for segment in packed.segments:
+                tasks.append(partial(_verified, number, segment, shelf, work / str(len(tasks))))
             continue
         parts = list(cut(plan)) or [plan]
         for part in parts:
@@ -101,15 +104,19 @@ def _compressed(
     return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
 
 
-def _verified(number: int, segment: StoredSegment, shelf: Shelf) -> _Piece:
+def _verified(number: int, segment: StoredSegment, shelf: Shelf, file: Path) -> _Piece:
+    """The ``segment`` of ``shelf``; as ``file``, too, because other builds may remove it there."""
+    with suppress(OSError):
+        os.link(segment.path, file)
+    place = file if file.exists() else segment.path
     try:
-        intact = file_sha256(segment.path) == segment.sha256
+        intact = file_sha256(place) == segment.sha256
     except OSError:  # another build has just removed it
         intact = False
     if not intact:
         shelf.drop(segment)
         raise DamagedSegmentError(segment.sha256)
-    return _Piece(number, segment)
+    return _Piece(number, replace(segment, path=place))
 
 
 def _join(
@@ -121,11 +128,20 @@ def _join(
             file.unlink()
 
     files = [piece.stored.path for piece in pieces]
-    if shelf.format is ArchiveFormat.ZIP:
-        sizes = zip_archive.join(files, path, done)
-    else:
-        tar_archive.join(files, path, done)
-        sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
+    try:
+        if shelf.format is ArchiveFormat.ZIP:
+            sizes = zip_archive.join(files, path, done)
+        else:
+            tar_archive.join(files, path, done)
+            sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
+    except FileNotFoundError as error:
+        # Where it could not be held: a store on another file system, or of another user.
+        found = (one.stored for one in pieces if str(one.stored.path) == error.filename)
+        lost = next(found, None)
+        if lost is None:
+            raise
+        shelf.drop(lost)
+        raise DamagedSegmentError(lost.sha256) from error
     return tuple(
         Segment(plans[piece.number], size, sha256)
         for piece, (size, sha256) in zip(pieces, sizes, strict=True)

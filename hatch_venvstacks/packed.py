@@ -87,7 +87,7 @@ class Shelf:
             StoredSegment(self.store.segment(sha256), size, sha256)
             for size, sha256 in document["segments"]
         )
-        if any(one.sha256 in self._damaged or not one.path.is_file() for one in segments):
+        if any(one.sha256 in self._damaged or not _is_there(one.path) for one in segments):
             return None
         for segment in segments:
             note_use(segment.path)
@@ -121,6 +121,13 @@ def key_of(kind: str, *parts: Any) -> str:
     """
     text = json.dumps([kind, FORMAT, SEGMENT_SIZE, *parts], sort_keys=True)
     return f"{kind} {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder of another user, who shares the cache
+        return False
 
 
 def _from_plan(plan: Plan) -> dict[str, Any]:

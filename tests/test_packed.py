@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import itertools
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,14 +20,15 @@ from members import plan, shelf_in
 
 from hatch_venvstacks.archive import Archive, DamagedSegmentError, pack
 from hatch_venvstacks.archive_format import ArchiveFormat
+from hatch_venvstacks.digest import file_sha256
+from hatch_venvstacks.eviction import evict
 from hatch_venvstacks.packed import key_of
 from hatch_venvstacks.segment import Member, Plan, PlanKind, Stored, content_length, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from hatch_venvstacks.packed import Shelf
+    from hatch_venvstacks.packed import Packed, Shelf
 
 END = Plan(PlanKind.WIRING, "top", "", (Member("end", b"end"),))
 both = pytest.mark.parametrize("archive_format", [ArchiveFormat.TAR_ZST, ArchiveFormat.ZIP])
@@ -163,3 +171,83 @@ def test_a_store_that_keeps_nothing(tmp_path: Path) -> None:
     archive = packed([ONE], shelf_in(tmp_path / "store"), tmp_path / "1")
     assert contents(archive)["top/one/a.py"] == b"a" * 3000
     assert shelf_in(tmp_path / "store").find(ONE.key) is None
+
+
+@both
+def test_another_build_makes_room_in_the_store(
+    tmp_path: Path, archive_format: ArchiveFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shelf() -> Shelf:
+        return shelf_in(tmp_path / "store", "top", archive_format)
+
+    def kept() -> Packed:
+        packed([ONE, TWO], shelf(), tmp_path / str(next(number)))
+        found = shelf().find(ONE.key)
+        assert found is not None
+        return found
+
+    number = itertools.count()
+    one = kept()
+
+    def hashed(path: Path) -> str:
+        digest = file_sha256(path)
+        if digest == one.segments[0].sha256:
+            evict(tmp_path / "store", 0)
+        return digest
+
+    monkeypatch.setattr("hatch_venvstacks.archive.file_sha256", hashed)
+    assert contents(packed([one.plan], shelf(), tmp_path / "a"))["top/one/a.py"] == b"a" * 3000
+    assert not one.segments[0].path.exists()
+    # Where it cannot have a second name, it is noticed that it is gone.
+    one = kept()
+    monkeypatch.setattr(os, "link", no_link)
+    again = shelf()
+    with pytest.raises(DamagedSegmentError):
+        packed([one.plan], again, tmp_path / "b")
+    assert again.find(ONE.key) is None
+    (tmp_path / "work").mkdir()
+    with pytest.raises(FileNotFoundError):
+        pack([ONE, END], again, tmp_path / "gone/a", tmp_path / "work")
+
+
+def no_link(*_: object) -> None:
+    raise OSError(errno.EXDEV, "on another file system")
+
+
+LOOK = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from members import shelf_in
+print(shelf_in(Path(sys.argv[3])).find(sys.argv[4]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX systems")
+def test_segments_that_only_somebody_else_may_read(tmp_path: Path) -> None:
+    packed([ONE], shelf_in(tmp_path / "store"), tmp_path / "1")
+    known = shelf_in(tmp_path / "store").find(ONE.key)
+    assert known is not None
+    folder = known.segments[0].path.parent
+    folder.chmod(0)
+    try:
+        root = Path(__file__).parents[1]
+        command = [sys.executable, "-c", LOOK, str(root), str(root / "tests")]
+        done = subprocess.run(
+            [*without_rights(), *command, str(tmp_path / "store"), ONE.key],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        folder.chmod(0o755)
+    assert done.stdout == "None\n"
+
+
+def without_rights() -> list[str]:
+    """What takes the rights of the superuser from a command."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv, to read without the rights of the superuser")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
