@@ -127,7 +127,9 @@ def _existing_or_new(base: Base, context: Context) -> Lock:
     spec = base.spec
     if not spec.lock_file.exists():
         context.reporter.info(f"`{spec.name}` has no lock yet")
-        return _write_new_lock(base, None, context)
+        _write_new_lock(base, None, context)
+        # As later builds have it: what was not read from a file differs in what is left out.
+        return read_lock(spec.lock_file)
     lock = read_lock(spec.lock_file)
     _refuse_stale(spec, _changes(lock, base, context), lock, context)
     return lock

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.archive_format import compression_of, format_of
 from hatch_venvstacks.errors import BuildError
 from hatch_venvstacks.installation import own_wheel
+from hatch_venvstacks.lock_file import read_lock
 from hatch_venvstacks.locking import ensure_lock, update_lock
 from hatch_venvstacks.metadata import describe_archive
 from hatch_venvstacks.packed import Shelf
@@ -67,12 +68,16 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
         recorded = replace(context, reporter=recorder)
         archive, described = _packed(project, layer, own, work, shelf, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
+        same = _is_same(key, project, layer, own, shelf, context)
         with context.store.exclusive(folder) as alone:
             if alone:
                 remove_partial(folder, PACKING)
             _publish(work / name, metadata, folder)
         built = Built(archive.sha256, sha256(metadata).hexdigest(), tuple(recorder.warnings))
-        keep_built(key, built, context.store)
+        if same:
+            keep_built(key, built, context.store)
+        else:
+            context.reporter.info(f"Files were changed while {name} was built: build it again")
     context.store.evict()
     return folder / name
 
@@ -102,6 +107,22 @@ def remove_partial(folder: Path, prefix: str) -> None:
     """Remove what killed builds have left in ``folder``, under names that begin with ``prefix``."""
     for path in folder.glob(f"{prefix}*"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_same(
+    key: str,
+    project: LayerProject,
+    layer: LockedLayer,
+    own: Path | None,
+    shelf: Shelf,
+    context: Context,
+) -> bool:
+    """Whether the archive was built from what ``key`` stands for, until the end.
+
+    Otherwise who undoes an edit would be told that nothing has changed since the archive was built.
+    """
+    is_locked_so = read_lock(layer.lock.path) == layer.lock
+    return is_locked_so and inputs_key(project, layer, own, shelf, context) == key
 
 
 def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Context) -> None:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,25 @@ _GIT = (
 )
 
 
-def sources_key(root: Path, settings: Mapping[str, str], python: str) -> str:
-    """A key for the wheel of the project in the folder ``root``.
+@dataclass(frozen=True)
+class Sources:
+    """What a wheel is built from: ``files`` with their states, and the ``rest`` that counts."""
+
+    files: Mapping[str, str]
+    rest: tuple[Any, ...]
+
+    @property
+    def key(self) -> str:
+        """A key for the wheel."""
+        return key_of("wheel", self.files, *self.rest)
+
+    def outlast(self, later: Sources) -> bool:
+        """Whether all of this is so in ``later``, where a build may have added files."""
+        return self.files.items() <= later.files.items() and self.rest == later.rest
+
+
+def read_sources(root: Path, settings: Mapping[str, str], python: str) -> Sources:
+    """What the wheel of the project in the folder ``root`` is built from.
 
     ``settings`` are variables of the environment that the build sees, ``python`` is the minor
     release of the CPython that builds it.
@@ -54,7 +72,7 @@ def sources_key(root: Path, settings: Mapping[str, str], python: str) -> str:
     }
     ignored = [_state(folder / ".gitignore") for folder in _folders_above(root)]
     environment = {**settings, **{name: os.environ.get(name, "") for name in variables}}
-    return key_of("wheel", seen, ignored, state, environment, python, sys.platform)
+    return Sources(seen, (ignored, state, environment, python, sys.platform))
 
 
 def _document(path: Path) -> dict[str, Any]:

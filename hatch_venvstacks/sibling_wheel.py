@@ -18,7 +18,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_venvstacks.errors import BuildError, ToolError, words
 from hatch_venvstacks.platforms import wheel_tags
-from hatch_venvstacks.sibling_sources import sources_key
+from hatch_venvstacks.sibling_sources import Sources, read_sources
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:
@@ -56,21 +56,26 @@ class WheelBuilder:
 
     def key(self, root: Path) -> str:
         """What stands for all that the wheel of the project in ``root`` is made of."""
-        return sources_key(root, self._settings, self.python)
+        return self._sources(root).key
 
     def build(self, root: Path, work: Path) -> Path:
         """The wheel of the project in ``root``, within the new folder ``work``.
 
         :raises ToolError: where the build fails; the words of uv and the backend are kept.
         """
-        key = self.key(root)
-        kept = self.store.wheel(key, work / "wheels")
+        sources = self._sources(root)
+        kept = self.store.wheel(sources.key, work / "wheels")
         if kept is not None:
             return kept
         self.say(root)
         wheel = self._built(root, work)
-        self.store.keep_wheel(key, wheel)
+        # Who edits a file while the wheel is built may undo that later.
+        if sources.outlast(self._sources(root)):
+            self.store.keep_wheel(sources.key, wheel)
         return wheel
+
+    def _sources(self, root: Path) -> Sources:
+        return read_sources(root, self._settings, self.python)
 
     @property
     def _settings(self) -> dict[str, str]:

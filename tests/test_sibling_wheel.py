@@ -134,6 +134,27 @@ def test_metadata_is_built_once(tmp_path: Path, builder: WheelBuilder, wheel_ind
     assert list((tmp_path / "store/work").iterdir()) == []
 
 
+def test_sources_that_are_edited_meanwhile(
+    tmp_path: Path, builder: WheelBuilder, wheel_index: Path
+) -> None:
+    wheel = make_wheel(wheel_index, "vl-lib", "1.0")
+    code = f"open({str(tmp_path / 'builds')!r}, 'a').write('.'); open('new', 'w').write('made')"
+    root = in_a_file(tmp_path / "lib", wheel, f"{code}; open('a.txt', 'w').write('edited')")
+    (root / "a.txt").write_text("as it was", "utf-8")
+    builder.build(root, tmp_path / "1")
+    # Undone: what was built has the edit in it.
+    (root / "a.txt").write_text("as it was", "utf-8")
+    (root / "new").unlink()
+    builder.build(root, tmp_path / "2")
+    assert (tmp_path / "builds").read_text() == ".."
+    # What a build itself adds makes no difference to a clean checkout.
+    in_a_file(root, wheel, code)
+    for folder in "34":
+        (root / "new").unlink(missing_ok=True)
+        builder.build(root, tmp_path / folder)
+    assert (tmp_path / "builds").read_text() == "..."
+
+
 def test_wheels_without_metadata(tmp_path: Path, builder: WheelBuilder) -> None:
     empty = tmp_path / "vl_lib-1.0-py3-none-any.whl"
     with zipfile.ZipFile(empty, "w"):

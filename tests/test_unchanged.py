@@ -175,6 +175,33 @@ def test_what_has_changed_is_noticed(stack: tuple[Monorepo, dict[str, str]], edi
     assert files(repo) == warm
 
 
+EDITING = """\
+import pathlib
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        path = pathlib.Path(self.root, "../../apps/app/share/data.txt")
+        path.write_text("atad\\n", "utf-8")
+"""
+
+
+def test_an_edit_during_a_build_that_is_undone(stack: tuple[Monorepo, dict[str, str]]) -> None:
+    repo, env = stack
+    before, data = files(repo), repo.root / APP / "share/data.txt"
+    # The sibling is built after everything has been looked at, and before it is packed.
+    with (repo.root / "libs/lib/pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write("[tool.hatch.build.hooks.custom]\n")
+    write(repo.root / "libs/lib", {"hatch_build.py": EDITING})
+    assert "Files were changed while app-1.0-" in repo.build(APP, env=env).stderr
+    assert data.read_text("utf-8") == "atad\n"
+    assert files(repo) != before
+    data.write_text("data\n", "utf-8")
+    assert SAME not in repo.build(APP, env=env).stderr
+    assert files(repo) == before
+    assert SAME in repo.build(APP, env=env).stderr
+
+
 def test_the_date_counts_for_the_own_files_only(stack: tuple[Monorepo, dict[str, str]]) -> None:
     repo, env = stack
     before = files(repo)
