@@ -28,6 +28,7 @@ IN_USE = 3600.0
 _NOTED = 60.0
 _DAY = 86_400.0
 _SHELVES = ("documents", "segments", "wheels")
+_DIGITS = 30
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -49,7 +50,8 @@ def cache_size(environ: Mapping[str, str]) -> int:
     if not text:
         return DEFAULT_SIZE
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text, re.IGNORECASE)
-    if found is None:
+    # Longer numbers than any disk has bytes are not even numbers to `float`.
+    if found is None or len(found[1]) > _DIGITS:
         raise ConfigError(
             f"The environment variable `{SIZE_VARIABLE}` is `{text}`",
             hint="It must be a number of bytes, or one with a unit, such as `500MB` or `20GiB`",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.digest import file_sha256
-from hatch_venvstacks.errors import BuildError, words
+from hatch_venvstacks.errors import BuildError, ConfigError, words
 from hatch_venvstacks.eviction import DEFAULT_SIZE, evict, note_use
 
 if TYPE_CHECKING:
@@ -35,10 +35,20 @@ def default_root() -> Path:
     """The folder that ``HATCH_VENVLAYER_CACHE`` names, or ``hatch-venvstacks`` in the user's cache.
 
     Source of the latter: https://platformdirs.readthedocs.io/en/latest/api.html.
+
+    :raises ConfigError: where the variable cannot name a folder.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            root = Path(chosen).expanduser().absolute()
+            str(root).encode()  # as uv and locks have it
+        except (RuntimeError, UnicodeEncodeError) as error:
+            raise ConfigError(
+                f"The environment variable `{CACHE_VARIABLE}` is `{ascii(chosen)[1:-1]}`",
+                hint="It must be the path of a folder, in UTF-8; `~NAME` is that of a user",
+            ) from error
+        return root
 
     import platformdirs
 
@@ -165,7 +175,7 @@ class Store:
         evict(self.root, self.size)
 
     def _document(self, key: str) -> Path:
-        name = hashlib.sha256(key.encode()).hexdigest()
+        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         return self.root / "documents" / name[:2] / f"{name}.json"
 
     @contextmanager
@@ -311,7 +321,7 @@ def _put(path: Path, place: Path) -> None:
 def _is_intact(entry: Path) -> bool:
     try:
         return (entry / "digest").read_text("ascii") == _digest(entry / "tree")
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return False
 
 

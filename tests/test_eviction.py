@@ -35,7 +35,7 @@ def test_sizes(text: str, size: int) -> None:
     assert cache_size({}) == DEFAULT_SIZE
 
 
-@pytest.mark.parametrize("text", ["much", "-1", "1 XB", "1,5 GB", "GiB"])
+@pytest.mark.parametrize("text", ["much", "-1", "1 XB", "1,5 GB", "GiB", "9" * 400])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ConfigError, match=f"`HATCH_VENVLAYER_CACHE_SIZE` is `{text}`") as caught:
         cache_size({"HATCH_VENVLAYER_CACHE_SIZE": text})

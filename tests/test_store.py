@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.errors import BuildError, ConfigError
 from hatch_venvstacks.store import Store, default_root
 
 if TYPE_CHECKING:
@@ -144,6 +144,20 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("HATCH_VENVLAYER_CACHE")
     assert default_root().name == "hatch-venvstacks"
     assert default_root().is_absolute()
+
+
+@pytest.mark.parametrize("text", ["~no-such-user/cache", "/any/\udcff"])
+def test_what_cannot_be_a_folder(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("HATCH_VENVLAYER_CACHE", text)
+    with pytest.raises(ConfigError, match="`HATCH_VENVLAYER_CACHE` is `") as caught:
+        default_root()
+    assert caught.value.message.isascii()
+
+
+def test_a_key_with_a_path_that_is_not_unicode(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.keep_document("file /\udcff", 1)
+    assert store.document("file /\udcff") == 1
 
 
 def test_a_workspace_lies_in_the_cache_and_goes(tmp_path: Path) -> None:
