@@ -175,7 +175,7 @@ class Store:
         evict(self.root, self.size)
 
     def _document(self, key: str) -> Path:
-        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        name = hashlib.sha256(os.fsencode(key)).hexdigest()
         return self.root / "documents" / name[:2] / f"{name}.json"
 
     @contextmanager
@@ -225,7 +225,7 @@ class Store:
 
         Tells whether that is so.
         """
-        key = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()
+        key = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()
         with ExitStack() as stack:
             alone = False
             with suppress(OSError):

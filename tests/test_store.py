@@ -154,8 +154,10 @@ def test_what_cannot_be_a_folder(monkeypatch: pytest.MonkeyPatch, text: str) -> 
     assert caught.value.message.isascii()
 
 
-def test_a_key_with_a_path_that_is_not_unicode(tmp_path: Path) -> None:
+def test_paths_that_are_not_unicode(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
+    with store.exclusive(Path("/any/\udcff")) as alone:
+        assert alone
     store.keep_document("file /\udcff", 1)
     assert store.document("file /\udcff") == 1
 
