@@ -16,15 +16,21 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.lock import TOOL, LockedWheel
+from hatch_venvstacks.reporter import Progress
 from hatch_venvstacks.steering import index_table
+from hatch_venvstacks.summary import in_units
 from hatch_venvstacks.uv import run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.platforms import TargetPlatform
+    from hatch_venvstacks.reporter import Reporter
     from hatch_venvstacks.spec import Index
+
+# In bytes: wheels that take so long to come that each is named.
+_LARGE = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -33,13 +39,14 @@ class Installer:
 
     ``interpreter`` is a CPython of the layer's minor release; it need not be one for ``platform``.
     ``indexes`` are those that the layer is resolved from: only for known ones does uv look for a
-    user name and a password in its environment.
+    user name and a password in its environment. ``reporter`` is told how far fetching is.
     """
 
     layer: str
     interpreter: Path
     platform: TargetPlatform
     indexes: Sequence[Index] = ()
+    reporter: Reporter | None = None
 
     def wheels(self, wheels: Sequence[LockedWheel], prefix: Path) -> None:
         """Install the locked ``wheels`` into the folder ``prefix``, which is made.
@@ -80,7 +87,10 @@ class Installer:
         try:
             arguments = ["install", "--require-hashes", "--requirements", lock.name, *options]
             if not self._from_cache(wheels, arguments, prefix, doing):
-                self._uv(arguments, prefix, doing)
+                heard = None
+                if self.reporter is not None:
+                    heard = fetching(wheels, self.layer, self.reporter)
+                self._uv(arguments, prefix, doing, heard)
         finally:
             lock.unlink()
             project.unlink()
@@ -108,7 +118,13 @@ class Installer:
             return True
         return False
 
-    def _uv(self, arguments: Sequence[str], prefix: Path, doing: str) -> None:
+    def _uv(
+        self,
+        arguments: Sequence[str],
+        prefix: Path,
+        doing: str,
+        heard: Callable[[str], None] | None = None,
+    ) -> None:
         options = [
             *("--prefix", str(prefix)),
             *("--python", str(self.interpreter)),
@@ -119,8 +135,31 @@ class Installer:
             ["pip", *arguments, *options],
             folder=prefix.parent,
             doing=doing,
-            settings=self.platform.uv_environment,
+            settings={**self.platform.uv_environment, "UV_NO_PROGRESS": "0" if heard else "1"},
+            heard=heard,
         )
+
+
+def fetching(
+    wheels: Sequence[LockedWheel], layer: str, reporter: Reporter
+) -> Callable[[str], None]:
+    """What to give uv's words to, to tell ``reporter`` how far it is with fetching ``wheels``.
+
+    uv (0.13) says of those that are larger than a megabyte when it begins and when it has them.
+    """
+    sizes = {str(wheel.name): wheel.size or 0 for wheel in wheels}
+    doing = f"Fetching the wheels of `{layer}`"
+    progress = Progress(reporter, doing, sum(sizes.values()), in_units)
+
+    def heard(line: str) -> None:
+        word, name, *_ = (*line.split(), "", "")
+        if word == "Downloading" and name in sizes:
+            say = reporter.info if sizes[name] >= _LARGE else reporter.debug
+            say(f"Fetching {name} {in_units(sizes[name] or None)}".rstrip())
+        elif word == "Downloaded" and name in sizes:
+            progress.add(sizes[name])
+
+    return heard
 
 
 def _is_installed(wheel: LockedWheel, prefix: Path) -> bool:

@@ -89,7 +89,9 @@ class Installation:
     def _install(self, names: Iterable[str], prefix: Path) -> None:
         layer = self._layer
         indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
-        installer = Installer(layer.spec.name, layer.python, layer.platform, indexes)
+        installer = Installer(
+            layer.spec.name, layer.python, layer.platform, indexes, self._reporter
+        )
         chosen = sorted(names)
         installer.wheels([self._locked[name] for name in chosen if name in self._locked], prefix)
         for name in chosen:

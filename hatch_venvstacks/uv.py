@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # What a process needs to start, to find the user's folders, and to reach the network.
 _SYSTEM = re.compile(
@@ -73,13 +74,15 @@ def run_uv(
     environ: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
     temporary: Path | None = None,
+    heard: Callable[[str], None] | None = None,
 ) -> str:
     """Run uv in ``folder`` and give its standard output.
 
     ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
     ``environ`` is the caller's environment, :data:`os.environ` by default; ``settings`` are
-    further variables for uv. Its temporary files go into a folder within ``temporary`` (by default
-    within ``folder``): whoever removes that also removes what a killed uv has left.
+    further variables for uv. ``heard`` is given the lines that it says while it works. Its
+    temporary files go into a folder within ``temporary`` (by default within ``folder``): whoever
+    removes that also removes what a killed uv has left.
 
     :raises ToolError: where uv fails; its own words are kept.
     """
@@ -88,27 +91,18 @@ def run_uv(
     environment = uv_environment(os.environ if environ is None else environ)
     try:
         with tempfile.TemporaryDirectory(prefix=".uv-", dir=temporary or folder) as scratch:
-            process = subprocess.run(
-                [find_uv_bin(), *arguments],
-                cwd=folder,
-                env={
-                    **environment,
-                    **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(Path(scratch).absolute())),
-                    **(settings or {}),
-                },
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+            variables = {
+                **environment,
+                **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(Path(scratch).absolute())),
+                **(settings or {}),
+            }
+            status, output, said = _run([find_uv_bin(), *arguments], folder, variables, heard)
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
     # uv only warns of a setting that is not valid, and goes on without any of them.
-    if process.returncode or _NO_SETTINGS in process.stderr:
-        raise ToolError(doing, detail=masked(_words(process.stderr), environment))
-    return process.stdout
+    if status or _NO_SETTINGS in said:
+        raise ToolError(doing, detail=masked(_words(said), environment))
+    return output
 
 
 def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -119,6 +113,39 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if _SYSTEM.fullmatch(name.upper()) or _UV.fullmatch(name.upper())
     }
     return {**passed, **_OURS}
+
+
+def _run(
+    command: Sequence[str],
+    folder: Path,
+    variables: Mapping[str, str],
+    heard: Callable[[str], None] | None,
+) -> tuple[int, str, str]:
+    """The exit status of a process, its standard output, and what it said besides."""
+    with (
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+        ThreadPoolExecutor(1) as reader,
+    ):
+        try:
+            output = reader.submit("".join, process.stdout or ())
+            said = []
+            for line in process.stderr or ():
+                said.append(line)
+                if heard is not None:
+                    heard(line)
+            return process.wait(), output.result(), "".join(said)
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _absolute(name: str, value: str) -> str:
@@ -142,6 +169,7 @@ def _location(text: str, variable: str) -> str:
 def _words(stderr: str) -> str:
     chatter = (
         *("Using CPython ", "Using Python ", "Ignoring existing "),
+        *("Downloading ", " Downloaded "),
         *("warning: The `--pylock`", "warning: Resolving despite existing lockfile"),
     )
     # The platform is named by us.

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from simple_index import SimpleIndex, serving
+from test_locking import Said
 from wheels import make_wheel
 
 from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.install import Installer
+from hatch_venvstacks.install import Installer, fetching
 from hatch_venvstacks.layout import layout_of
 from hatch_venvstacks.lock import LockedWheel
 from hatch_venvstacks.platforms import PLATFORMS, TargetPlatform, host_platform
@@ -108,6 +109,47 @@ def test_what_is_in_the_cache_is_not_asked_for(
     assert (tmp_path / "second" / SITE / "one.py").is_file()
     unpacked = [path.name for path in (tmp_path / "cache").glob("archive-*/*")]
     assert len(unpacked) == 1
+
+
+def test_what_is_fetched_is_said(
+    tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    # Hard to compress: of small files uv says nothing.
+    content = "".join(f"# {hashlib.sha256(b'%d' % n).hexdigest()}\n" for n in range(50_000))
+    wheel = make_wheel(wheel_index, "large", "1.0", {"large.py": content})
+    size = 2_000_000_000
+    with serving(SimpleIndex(wheel_index)) as server:
+        address = f"http://127.0.0.1:{server.port}/files/{wheel.name}"
+        remote = replace(locked(wheel, "large"), location=address, size=size)
+        for folder in ("first", "second"):
+            said = Said()
+            installer = Installer(
+                "some-layer", Path(sys.executable), host_platform(), reporter=said
+            )
+            installer.wheels([remote], tmp_path / folder)
+            assert said.lines == (["Fetching large 2.0 GB"] if folder == "first" else [])
+
+
+def test_words_on_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hatch_venvstacks.reporter._PAUSE", 0.0)
+    said, mega = Said(), 1_000_000
+    wheels = [
+        LockedWheel(name, "1", f"https://x/{name}", "", f"{name}.whl", size)
+        for name, size in (("a", 60 * mega), ("b", 20 * mega), ("c", 30 * mega), ("d", None))
+    ]
+    heard = fetching(wheels, "low", said)
+    for line in ("Downloading a (57.2MiB)", "Downloading b (19MiB)", "Downloading d (3MiB)", ""):
+        heard(f"{line}\n")
+    for line in (" Downloaded b", " Downloaded a", "Downloaded other", "Prepared 4 packages"):
+        heard(f"{line}\n")
+    assert said.lines == [
+        "Fetching a 60.0 MB",
+        "Fetching b 20.0 MB",
+        "Fetching d",
+        "Fetching the wheels of `low`: 20.0 MB of 110.0 MB",
+        "Fetching the wheels of `low`: 80.0 MB of 110.0 MB",
+    ]
 
 
 def test_wheel_for_another_platform(tmp_path: Path, wheel_index: Path) -> None:
