@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 VERSION_PATTERN = r"\d+(?:\.\d+)+"
 _CHATTER = re.compile(
     r"^(Creating environment: .*|Checking dependencies|Syncing dependencies"
-    r"|Inspecting build dependencies|─.*|(Compiling|Packing) .*: \d.* of \d.*"
-    # What is unpacked depends on what the builds of other pages have kept.
-    r"|Unpacking \d.*)$"
+    r"|Inspecting build dependencies|─.*|(Compiling|Fetching|Packing) .*: \d.* of \d.*"
+    # What is fetched and unpacked depends on what the builds of other pages have kept.
+    r"|Fetching [\w-]+ \d.*|Unpacking \d.*)$"
 )
 
 
