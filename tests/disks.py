@@ -9,6 +9,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -119,3 +121,12 @@ def _replace_by_folder(path: Path, _: Random) -> None:
 def _replace_by_link(path: Path, _: Random) -> None:
     path.unlink()
     path.symlink_to("nowhere")
+
+
+def without_rights() -> list[str]:
+    """What to put before a command, so that the rights of files hold for the superuser, too."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv, to run without the rights of the superuser")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from disks import without_rights
 from monorepo import RUNTIME, Monorepo, write
 from wheels import make_wheel
 
@@ -313,12 +314,10 @@ def check_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 def test_a_folder_without_rights(repo: Monorepo) -> None:
-    if shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv, to build without the rights of the superuser")
     app()(repo)
     dist = repo.root / APP / "dist"
     dist.mkdir(mode=0o555)
-    done = repo.build(APP, check=False, under=["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+    done = repo.build(APP, check=False, under=without_rights())
     check_error(done, "dist", "cannot be written")
 
 

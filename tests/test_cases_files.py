@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import subprocess
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 from deployed import run
+from disks import without_rights
 from monorepo import RUNTIME, Monorepo, write
 from wheels import make_wheel
 
@@ -144,3 +146,11 @@ def test_tarfile_with_the_data_filter_unpacks_a_whole_stack(repo: Monorepo, tmp_
         with built(repo, layer) as tar:
             tar.extractall(root, filter="data")
     assert run([root / "app/bin/app"], tmp_path).stdout == "1.0\n"
+    # Read-only, which a superuser would not notice.
+    before = sorted(root.rglob("*"))
+    subprocess.run(["chmod", "-R", "a-w", str(root)], check=True)
+    try:
+        assert run([*without_rights(), root / "app/bin/app"], tmp_path).stdout == "1.0\n"
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", str(root)], check=True)
+    assert sorted(root.rglob("*")) == before

@@ -5,7 +5,6 @@ import hashlib
 import io
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from disks import without_rights
 from members import plan, shelf_in
 
 from hatch_venvstacks.archive import Archive, DamagedSegmentError, pack
@@ -242,12 +242,3 @@ def test_segments_that_only_somebody_else_may_read(tmp_path: Path) -> None:
     finally:
         folder.chmod(0o755)
     assert done.stdout == "None\n"
-
-
-def without_rights() -> list[str]:
-    """What takes the rights of the superuser from a command."""
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv, to read without the rights of the superuser")
-    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
