@@ -22,7 +22,14 @@ from hatch_venvstacks.locking import ensure_lock, update_lock
 from hatch_venvstacks.metadata import describe_archive
 from hatch_venvstacks.packed import Shelf
 from hatch_venvstacks.segment import check_no_links
-from hatch_venvstacks.unchanged import Built, Recorder, find_built, inputs_key, keep_built
+from hatch_venvstacks.unchanged import (
+    Built,
+    Recorder,
+    find_built,
+    inputs_key,
+    keep_built,
+    read_files,
+)
 from hatch_venvstacks.wiring import to_json
 
 if TYPE_CHECKING:
@@ -57,7 +64,8 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
         compression = compression_of(archive_format, spec.compression_level)
         shelf = Shelf(context.store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
-        key = inputs_key(project, layer, own, shelf, context)
+        files = read_files(project, layer, context)
+        key = inputs_key(project, layer, own, files, shelf, context)
         built = find_built(key, folder / name, context.store)
         if built is not None:
             for warning in built.warnings:
@@ -68,12 +76,14 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
         recorded = replace(context, reporter=recorder)
         archive, described = _packed(project, layer, own, work, shelf, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
-        same = _is_same(key, project, layer, own, shelf, context)
+        same = read_lock(layer.lock.path) == layer.lock
+        same = same and read_files(project, layer, context) == files
         with context.store.exclusive(folder) as alone:
             if alone:
                 remove_partial(folder, PACKING)
             _publish(work / name, metadata, folder)
         built = Built(archive.sha256, sha256(metadata).hexdigest(), tuple(recorder.warnings))
+        # Else who undoes an edit would be told that nothing has changed since this build.
         if same:
             keep_built(key, built, context.store)
         else:
@@ -107,22 +117,6 @@ def remove_partial(folder: Path, prefix: str) -> None:
     """Remove what killed builds have left in ``folder``, under names that begin with ``prefix``."""
     for path in folder.glob(f"{prefix}*"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_same(
-    key: str,
-    project: LayerProject,
-    layer: LockedLayer,
-    own: Path | None,
-    shelf: Shelf,
-    context: Context,
-) -> bool:
-    """Whether the archive was built from what ``key`` stands for, until the end.
-
-    Otherwise who undoes an edit would be told that nothing has changed since the archive was built.
-    """
-    is_locked_so = read_lock(layer.lock.path) == layer.lock
-    return is_locked_so and inputs_key(project, layer, own, shelf, context) == key
 
 
 def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Context) -> None:

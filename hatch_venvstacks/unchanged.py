@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.compiling import compiler_identity
 from hatch_venvstacks.digest import file_sha256
@@ -26,7 +26,7 @@ from hatch_venvstacks.runtime_plan import runtime_identity
 from hatch_venvstacks.sibling_lock import locked_siblings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hatch_venvstacks.context import Context, LayerProject
     from hatch_venvstacks.locking import LockedLayer
@@ -70,16 +70,35 @@ class Recorder:
         self._reporter.debug(message)
 
 
+def read_files(project: LayerProject, layer: LockedLayer, context: Context) -> list[Any]:
+    """What stands for the files that ``layer`` is made of, and that people may edit at any time.
+
+    :raises VenvLayerError: where they cannot be found.
+    """
+    below = [context.open_project(spec.root) for spec in layer.stack.below]
+    return [
+        [file_sha256(spec.lock_file) for spec in (layer.spec, *layer.stack.below)],
+        [_files(one.loose_files("")) for one in (project, *below)],
+        [_package(one) for one in below],
+        [*_siblings(layer, context)],
+    ]
+
+
 def inputs_key(
-    project: LayerProject, layer: LockedLayer, own: Path | None, shelf: Shelf, context: Context
+    project: LayerProject,
+    layer: LockedLayer,
+    own: Path | None,
+    files: Sequence[Any],
+    shelf: Shelf,
+    context: Context,
 ) -> str:
     """What stands for all that the archive of ``layer`` depends on.
 
-    ``own`` is the wheel of the project, where that is a part of the layer.
+    ``own`` is the wheel of the project, where that is a part of the layer; ``files`` is what
+    :func:`read_files` gives.
 
     :raises VenvLayerError: where something of it cannot be looked at.
     """
-    below = [context.open_project(spec.root) for spec in layer.stack.below]
     specs = [layer.spec, *layer.stack.below]
     return key_of(
         "archive",
@@ -87,13 +106,10 @@ def inputs_key(
         [shelf.top, str(shelf.format), str(shelf.compression)],
         [context.platform.name, context.mtime],
         [repr(spec) for spec in specs],
-        [file_sha256(spec.lock_file) for spec in specs],
         [runtime_identity(layer, context), compiler_identity(layer, context)],
         [project.version, project.launch_name, *project.scripts, project.includes_project()],
         file_sha256(own) if own else "",
-        [_files(one.loose_files("")) for one in (project, *below)],
-        [_package(one) for one in below],
-        [*_siblings(layer, context)],
+        files,
     )
 
 
