@@ -39,7 +39,7 @@ _UV = re.compile(
     r"""UV_ (
         CACHE_DIR | CONCURRENT_\w+ | CONFIG_FILE | DEFAULT_INDEX | EXCLUDE_NEWER | EXTRA_INDEX_URL
       | FIND_LINKS | HTTP_\w+ | INDEX(_\w+)? | INSECURE_HOST | KEYRING_PROVIDER | LOCK_TIMEOUT
-      | NATIVE_TLS | NO_CACHE | NO_CONFIG | NO_INDEX | OFFLINE | PRERELEASE | REQUEST_TIMEOUT
+      | NATIVE_TLS | NO_CACHE | NO_CONFIG | OFFLINE | PRERELEASE | REQUEST_TIMEOUT
       | SYSTEM_CERTS
     )""",
     re.VERBOSE,
@@ -56,6 +56,11 @@ _LOCATIONS = {
     "UV_INDEX_URL": " ",
 }
 _NO_SETTINGS = "during settings discovery"
+# uv (0.13) has an option of this name, and no variable for it.
+_NO_INDEX = "UV_NO_INDEX"
+# What asks indexes: wheels of a lock have addresses of their own.
+_ASKING = ("build", "lock")
+_OFF = ("", "0", "f", "false", "n", "no", "off")
 _OURS = {
     "NO_COLOR": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -85,11 +90,12 @@ def run_uv(
     """
     from uv import find_uv_bin
 
-    environment = uv_environment(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    environment = uv_environment(environ)
     try:
         with tempfile.TemporaryDirectory(prefix=".uv-", dir=temporary or folder) as scratch:
             process = subprocess.run(
-                [find_uv_bin(), *arguments],
+                [find_uv_bin(), *arguments, *_no_index(arguments, environ)],
                 cwd=folder,
                 env={
                     **environment,
@@ -121,6 +127,12 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**passed, **_OURS}
 
 
+def _no_index(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The option that leaves only find-links, where the user asks for it."""
+    is_on = environ.get(_NO_INDEX, "").lower() not in _OFF
+    return ["--no-index"] if is_on and arguments[0] in _ASKING else []
+
+
 def _absolute(name: str, value: str) -> str:
     """``value`` with its relative paths made absolute: uv runs in a folder of ours."""
     if name in _PATHS:
@@ -142,6 +154,8 @@ def _location(text: str, variable: str) -> str:
 def _words(stderr: str) -> str:
     chatter = (
         *("Using CPython ", "Using Python ", "Ignoring existing "),
+        # It names a setting of the generated project, which is none of the user's.
+        "hint: The resolution failed for an environment that is not the current one",
         *("warning: The `--pylock`", "warning: Resolving despite existing lockfile"),
     )
     # The platform is named by us.
