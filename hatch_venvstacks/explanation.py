@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.platforms import PLATFORMS, marker_holds
+from hatch_venvstacks.resolution import without_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ class Conflict:
 
     def _direct(self) -> Iterator[tuple[Held, list[str]]]:
         """What the layer itself requires and a layer below holds in another version."""
-        found: dict[Held, list[str]] = {}
+        found: dict[Held, dict[str, list[str]]] = {}
         for text in self.spec.requirements:
             requirement = Requirement(text)
             for platform, names in self.held.items():
@@ -85,11 +86,16 @@ class Conflict:
                     and marker_holds(requirement.marker, PLATFORMS[platform], self.python)
                     and not requirement.specifier.contains(one.version, prereleases=True)
                 ):
-                    found.setdefault(one, []).append(
-                        f"it requires `{text}`, but layer `{one.layer}` holds {one.name}"
-                        f" {one.version}"
-                    )
-        yield from found.items()
+                    found.setdefault(one, {}).setdefault(text, []).append(platform)
+        for one, requirements in found.items():
+            yield (
+                one,
+                [
+                    f"it requires `{text}`, but layer `{one.layer}` holds {one.name} {one.version}"
+                    + ("" if len(platforms) == len(self.held) else f" on {', '.join(platforms)}")
+                    for text, platforms in requirements.items()
+                ],
+            )
 
     def _through_others(self, ask: Ask) -> Iterator[tuple[Held, list[str]]]:
         """What the layer's requirements require in another version than a layer below holds."""
@@ -121,7 +127,13 @@ class Conflict:
         names = {one.name for one in blamed}
         try:
             packages = ask(requirements, above=False)["package"]
-        except ToolError:
+        except ToolError as error:
+            name = without_wheels(error)
+            if name in names:
+                return (
+                    f"No version of {name} that does for all layers has wheels for all target"
+                    " platforms: narrow `platforms`, or change one of the requirements"
+                )
             wanted = [
                 f"`{text}` of `{layer}`"
                 for text, layer in self.below.items()
