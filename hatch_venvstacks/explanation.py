@@ -60,23 +60,27 @@ class Conflict:
 
     def explained(self, ask: Ask) -> LockError:
         """The error that says so."""
-        found = dict(self._direct()) or dict(self._through_others(ask))
+        found = list(self._direct()) or list(self._through_others(ask))
         if not found:
             return LockError(self.error.message, detail=self.error.detail)
-        lines = dict.fromkeys(line for lines in found.values() for line in lines)
+        lines = dict.fromkeys(line for _, line in found)
         return LockError(
             f"Layer `{self.spec.name}` conflicts with a layer below: {'; '.join(lines)}",
             detail=_shortened(self.error.detail),
-            hint=self._way_out(list(found), ask),
+            hint=self._way_out(list(dict.fromkeys(one for one, _ in found)), ask),
         )
 
     def _everything(self) -> list[Held]:
-        found = {one.name: one for names in self.held.values() for one in names.values()}
-        return list(found.values())
+        return list(dict.fromkeys(one for names in self.held.values() for one in names.values()))
 
-    def _direct(self) -> Iterator[tuple[Held, list[str]]]:
+    def _on(self, one: Held, platforms: Sequence[str] = ()) -> str:
+        """Where ``one`` is held, or in the way, if that is not on all platforms."""
+        where = platforms or [name for name, held in self.held.items() if held.get(one.name) == one]
+        return "" if len(where) == len(self.held) else f" on {', '.join(where)}"
+
+    def _direct(self) -> Iterator[tuple[Held, str]]:
         """What the layer itself requires and a layer below holds in another version."""
-        found: dict[Held, dict[str, list[str]]] = {}
+        found: dict[tuple[Held, str], list[str]] = {}
         for text in self.spec.requirements:
             requirement = Requirement(text)
             for platform, names in self.held.items():
@@ -86,18 +90,12 @@ class Conflict:
                     and marker_holds(requirement.marker, PLATFORMS[platform], self.python)
                     and not requirement.specifier.contains(one.version, prereleases=True)
                 ):
-                    found.setdefault(one, {}).setdefault(text, []).append(platform)
-        for one, requirements in found.items():
-            yield (
-                one,
-                [
-                    f"it requires `{text}`, but layer `{one.layer}` holds {one.name} {one.version}"
-                    + ("" if len(platforms) == len(self.held) else f" on {', '.join(platforms)}")
-                    for text, platforms in requirements.items()
-                ],
-            )
+                    found.setdefault((one, text), []).append(platform)
+        for (one, text), platforms in found.items():
+            held = f"layer `{one.layer}` holds {one.name} {one.version}"
+            yield one, f"it requires `{text}`, but {held}{self._on(one, platforms)}"
 
-    def _through_others(self, ask: Ask) -> Iterator[tuple[Held, list[str]]]:
+    def _through_others(self, ask: Ask) -> Iterator[tuple[Held, str]]:
         """What the layer's requirements require in another version than a layer below holds."""
         if not any(blames(self.error, one) for one in self._everything()):
             return
@@ -112,7 +110,7 @@ class Conflict:
                     continue
                 ways = [way for text in requirements if (way := _chain(packages, text, one.name))]
                 if ways:
-                    yield one, [_line(min(ways, key=len), packages, one)]
+                    yield one, _line(min(ways, key=len), packages, one) + self._on(one)
 
     def _culprits(self, ask: Ask) -> Iterator[tuple[tuple[str, ...], ToolError]]:
         """The requirements that have no resolution above the layers below, each on its own."""

@@ -134,6 +134,22 @@ def test_conflict_on_one_platform() -> None:
     assert said(("x>=2",), held=held).endswith(f"layer `base` holds x 1.0 on {LINUX}")
 
 
+def test_conflict_through_others_on_one_platform() -> None:
+    held = {LINUX: HELD[LINUX], WINDOWS: {"x": Held("x", "2.0", "base")}}
+    ask = World({("a",): lock(a=["x"], x=[])})
+    assert said(("a",), "you require x==1.0", held=held, ask=ask) == (
+        "Layer `top` conflicts with a layer below: its requirement `a` -> a 7 needs another x"
+        f" (alone it takes 7) than 1.0, which layer `base` holds on {LINUX}"
+    )
+
+
+def test_two_requirements_that_conflict_through_others() -> None:
+    free = {(name,): lock(**{name: ["x"], "x": []}) for name in ("a", "b")}
+    message = said(("a", "b"), "you require x==1.0", ask=World(free))
+    assert "its requirement `a` -> a 7 needs another x" in message
+    assert "its requirement `b` -> b 7 needs another x" in message
+
+
 def test_every_conflict_is_named() -> None:
     held = {LINUX: {**HELD[LINUX], "y": Held("y", "3", "rt")}}
     message = said(("x>=2", "y<3"), held=held)
