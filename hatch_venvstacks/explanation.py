@@ -136,6 +136,7 @@ class Conflict:
                 f"`{text}` of `{layer}`"
                 for text, layer in self.below.items()
                 if canonicalize_name(Requirement(text).name) in names
+                and Requirement(text).specifier
             ]
             because = f": those below require {', '.join(wanted)}" if wanted else ""
             return f"No version does for all layers{because}. Change one of the requirements"

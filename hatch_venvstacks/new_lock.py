@@ -71,11 +71,16 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     check_folders(spec, indexes)
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
 
+    warnings: list[str] = []
+
+    def heard(lines: Sequence[str]) -> None:
+        # Those of the last resolution count: others before it may have been about other versions.
+        warnings[:] = lines
+
     def resolved(projects: Sequence[HeldProject]) -> Lock:
         with context.store.workspace() as work:
-            ground = Ground(
-                runtime, targets, python, work, excluded, indexes, running_release(runtime)
-            )
+            release = running_release(runtime)
+            ground = Ground(runtime, targets, python, work, excluded, indexes, release, heard)
             return resolve(
                 spec,
                 base.below,
@@ -93,6 +98,8 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     if required != projects:
         lock = resolved(required)
     check_pythons(lock, siblings, running_release(runtime))
+    for line in warnings:
+        context.reporter.warning(line)
     return lock
 
 

@@ -24,7 +24,7 @@ else:  # pragma: no cover (python < 3.11)
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.conflicts import Held
@@ -52,7 +52,8 @@ class Ground:
     ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
     what is ``excluded`` is left out though something requires it (normalized names); ``indexes``
     are where packages come from, besides what uv's environment says. ``release`` is the one of a
-    runtime that is locked by its minor release only.
+    runtime that is locked by its minor release only. ``warn`` is called after each resolution, with
+    what uv warns of in it.
     """
 
     runtime: LockedRuntime
@@ -62,6 +63,7 @@ class Ground:
     excluded: tuple[str, ...] = ()
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     release: str = ""
+    warn: Callable[[Sequence[str]], None] = lambda _: None
 
     @property
     def python(self) -> str:
@@ -138,7 +140,8 @@ class Resolution:
         if pins:
             (folder / "uv.lock").write_text(_preferences(pins, self.ground), "utf-8")
         again = [f"--refresh-package={one}" for one in self.refresh]
-        run_uv(["lock", *self._python, *again], folder=folder, doing=self._doing)
+        arguments = ["lock", *self._python, *again]
+        run_uv(arguments, folder=folder, doing=self._doing, warn=self.ground.warn)
 
     def _project(self) -> dict[str, Any]:
         ground = self.ground

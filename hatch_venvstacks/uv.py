@@ -18,7 +18,7 @@ from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # What a process needs to start, to find the user's folders, and to reach the network.
 _SYSTEM = re.compile(
@@ -78,13 +78,15 @@ def run_uv(
     environ: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
     temporary: Path | None = None,
+    warn: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> str:
     """Run uv in ``folder`` and give its standard output.
 
     ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
     ``environ`` is the caller's environment, :data:`os.environ` by default; ``settings`` are
     further variables for uv. Its temporary files go into a folder within ``temporary`` (by default
-    within ``folder``): whoever removes that also removes what a killed uv has left.
+    within ``folder``): whoever removes that also removes what a killed uv has left. ``warn`` is
+    called with what uv warns of, a line each.
 
     :raises ToolError: where uv fails; its own words are kept.
     """
@@ -112,8 +114,10 @@ def run_uv(
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
     # uv only warns of a setting that is not valid, and goes on without any of them.
+    words = masked("\n".join(_words(process.stderr)), environment)
     if process.returncode or _NO_SETTINGS in process.stderr:
-        raise ToolError(doing, detail=masked(_words(process.stderr), environment))
+        raise ToolError(doing, detail=words)
+    warn([line.strip() for line in words.splitlines() if line.startswith("  uv: warning: ")])
     return process.stdout
 
 
@@ -151,7 +155,7 @@ def _location(text: str, variable: str) -> str:
     return f"{name}{equals}{Path(place).absolute()}"
 
 
-def _words(stderr: str) -> str:
+def _words(stderr: str) -> Iterator[str]:
     chatter = (
         *("Using CPython ", "Using Python ", "Ignoring existing "),
         # It names a setting of the generated project, which is none of the user's.
@@ -161,4 +165,4 @@ def _words(stderr: str) -> str:
     # The platform is named by us.
     text = re.sub(r" for split \(markers: [^\n]*\)$", "", stderr, flags=re.MULTILINE)
     lines = (line.rstrip() for line in text.splitlines())
-    return "\n".join(f"  uv: {line}" for line in lines if line and not line.startswith(chatter))
+    yield from (f"  uv: {line}" for line in lines if line and not line.startswith(chatter))

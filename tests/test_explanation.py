@@ -144,8 +144,8 @@ def test_conflict_through_others_on_one_platform() -> None:
 
 
 def test_two_requirements_that_conflict_through_others() -> None:
-    free = {(name,): lock(**{name: ["x"], "x": []}) for name in ("a", "b")}
-    message = said(("a", "b"), "you require x==1.0", ask=World(free))
+    ask = World({("a",): lock(a=["x"], x=[]), ("b",): lock(b=["x"], x=[])})
+    message = said(("a", "b"), "you require x==1.0", ask=ask)
     assert "its requirement `a` -> a 7 needs another x" in message
     assert "its requirement `b` -> b 7 needs another x" in message
 
@@ -181,6 +181,12 @@ def test_version_that_would_do_for_all() -> None:
     error = explained(("b",), ask=ask, below={"x": "base"})
     assert error.hint == (
         "x 7 would do for all layers: lock `base` again with `x==7`, then this layer"
+    )
+
+
+def test_no_version_and_no_bound_below() -> None:
+    assert explained(("x>=2",), below={"x": "base", "y<3": "base"}).hint == (
+        "No version does for all layers. Change one of the requirements"
     )
 
 

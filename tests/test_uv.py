@@ -153,6 +153,19 @@ def test_no_index(tmp_path: Path, wheel_index: Path, value: str | None) -> None:
     assert 'name = "thing"' in (tmp_path / "uv.lock").read_text("utf-8")
 
 
+def test_warnings(tmp_path: Path, wheel_index: Path) -> None:
+    make_wheel(wheel_index, "thing", "1")
+    project = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.10"\n'
+    heard: list[str] = []
+    environ = {**os.environ, "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheel_index)}
+    for requirement in ("thing", "thing[x]"):
+        text = f'{project}dependencies = ["{requirement}"]\n'
+        (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+        arguments = ["lock", "--python", sys.executable]
+        run_uv(arguments, folder=tmp_path, doing="x", environ=environ, warn=heard.extend)
+    assert heard == ["uv: warning: The package `thing==1` does not have an extra named `x`"]
+
+
 def test_words_of_uv_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.txt").write_text("no-such-thing==1\n")
     arguments = ["pip", "compile", "in.txt", "--no-index", "--python", sys.executable]
