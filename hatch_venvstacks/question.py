@@ -50,7 +50,8 @@ class Question:
             self.ground,
             self.spec.requirements,
             (*self.lower, *self.local),
-            refresh=self.refresh,
+            self.refresh,
+            self._given,
         )
         try:
             return self._with_wheels(resolution)
@@ -68,6 +69,7 @@ class Question:
             self.ground,
             self._stack(),
             (*self.lower, *self.local),
+            given=self._given,
         )
         try:
             return _exported(self.spec, resolution.export("agreement", self.pins))
@@ -173,7 +175,14 @@ class Question:
             requirements: Sequence[str], *, above: bool, anywhere: bool = False
         ) -> Mapping[str, Any]:
             held = self.lower if above else ()
-            one = Resolution(self.spec.name, self.ground, tuple(requirements), (*self.local, *held))
+            given = self._given if above else ()
+            one = Resolution(
+                self.spec.name,
+                self.ground,
+                tuple(requirements),
+                (*self.local, *held),
+                given=given,
+            )
             try:
                 return one.lock(f"asked-{next(numbers)}", {})
             except ToolError:
@@ -213,6 +222,12 @@ class Question:
             detail=error.detail,
             hint="Constrain it to one version in both layers, or move it into a layer below both",
         )
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        """What layers below hold on all platforms: nothing else is chosen of it."""
+        names = [set(held) for held in self.held.values()]
+        return tuple(sorted(set.intersection(*names))) if names else ()
 
     def _stack(self) -> tuple[str, ...]:
         """The requirements of the layer and of all layers below it."""

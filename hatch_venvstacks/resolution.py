@@ -82,7 +82,8 @@ class Resolution:
 
     ``constraints`` are :pep:`508` strings. Versions that lack a wheel for one of the platforms are
     passed over; uv looks at system and machine for that, and not at their oldest releases. What uv
-    has cached of the distributions ``refresh`` is not used.
+    has cached of the distributions ``refresh`` is not used. What is ``given`` is held already: no
+    date (``exclude-newer``) hides it.
     """
 
     layer: str
@@ -90,6 +91,7 @@ class Resolution:
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
     refresh: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
     def export(self, name: str, pins: Pins) -> dict[str, Any]:
         """Resolve in the new subfolder ``name``; give uv's export (:pep:`751`) as a mapping.
@@ -161,6 +163,7 @@ class Resolution:
                     "required-environments": markers,
                     "constraint-dependencies": list(self.constraints),
                     "exclude-dependencies": list(ground.excluded),
+                    "exclude-newer-package": dict.fromkeys(self.given, False),
                     "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
                     # Makes the generated project a root, whatever lies in the folders above it.
                     "workspace": {},
@@ -219,12 +222,19 @@ def _preferences(pins: Pins, ground: Ground) -> str:
         for name, versions in sorted(chosen.items())
         for (version, registry), markers in sorted(versions.items())
     ]
+    # uv takes nothing from a lock that was made otherwise.
+    options = {
+        name: ground.indexes.options[key]
+        for key, name in (("resolution", "resolution-mode"), ("fork-strategy", "fork-strategy"))
+        if key in ground.indexes.options
+    }
     return tomlkit.dumps(
         {
             "version": 1,
             "revision": 3,
             "requires-python": str(requires_python(ground.runtime)),
             "resolution-markers": [platform.marker for platform in ground.platforms],
+            **({"options": options} if options else {}),
             "package": packages,
         }
     )
