@@ -11,6 +11,7 @@ import itertools
 import re
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.indexes import ResolutionIndexes
@@ -52,8 +53,8 @@ class Ground:
     ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
     what is ``excluded`` is left out though something requires it (normalized names); ``indexes``
     are where packages come from, besides what uv's environment says. ``release`` is the one of a
-    runtime that is locked by its minor release only. ``warn`` is called after each resolution, with
-    what uv warns of in it.
+    runtime that is locked by its minor release only. ``warn`` is called with a topic and all lines
+    that users should look at; those of an earlier call on that topic do not count any more.
     """
 
     runtime: LockedRuntime
@@ -63,7 +64,7 @@ class Ground:
     excluded: tuple[str, ...] = ()
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     release: str = ""
-    warn: Callable[[Sequence[str]], None] = lambda _: None
+    warn: Callable[[str, Sequence[str]], None] = lambda _topic, _lines: None
 
     @property
     def python(self) -> str:
@@ -143,7 +144,7 @@ class Resolution:
             (folder / "uv.lock").write_text(_preferences(pins, self.ground), "utf-8")
         again = [f"--refresh-package={one}" for one in self.refresh]
         arguments = ["lock", *self._python, *again]
-        run_uv(arguments, folder=folder, doing=self._doing, warn=self.ground.warn)
+        run_uv(arguments, folder=folder, doing=self._doing, warn=partial(self.ground.warn, "uv"))
 
     def _project(self) -> dict[str, Any]:
         ground = self.ground

@@ -165,6 +165,25 @@ def test_two_bases_that_differ_on_one_platform(world: World) -> None:
     assert by_platform(lock) == {key: {"dep": "1.0"} for key in PLATFORMS}
 
 
+def test_markers_on_the_release_of_a_system(world: World) -> None:
+    world.wheel("new", "1.0")
+    world.wheel("dep", "1.0", "new ; platform_release >= '22.0' and sys_platform != 'win32'")
+    lock = world.lock("dep")
+    assert [name for name in PLATFORMS if "new" in lock.versions(name)] == [
+        "macosx_arm64",
+        "macosx_x86_64",
+    ]
+    (line,) = world.warnings["markers"]
+    assert line == (
+        "Whether `new` is needed on linux_x86_64, linux_aarch64 depends on `platform_release`"
+        " there, which is not known: it is left out"
+    )
+    world.macos = (12, 0)
+    assert "new" not in world.lock("dep").versions(MAC)
+    world.lock("dep ; sys_platform == 'darwin'")
+    assert world.warnings["markers"] == []
+
+
 def test_two_bases_that_disagree_on_one_platform(world: World) -> None:
     """On the others the first does for both, though the second holds another there, too."""
     world.wheel("lib", "1.0")
