@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.local_wheel import requirements_digest
-from hatch_venvstacks.lock import OVER
+from hatch_venvstacks.lock import DYNAMIC, OVER, REQUIRES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,10 +96,10 @@ def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
     """
     return {
         name: OVER.join((_recorded(one), *(version for version, _ in one.shadowed)))
-        + (f" requires {one.requires}" if one.requires else "")
+        + (f"{REQUIRES}{one.requires}" if one.requires else "")
         for name, one in held.items()
     }
 
 
 def _recorded(one: Held) -> str:
-    return one.version if one.static else "dynamic"
+    return one.version if one.static else DYNAMIC

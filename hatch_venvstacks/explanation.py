@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.errors import LockError, ToolError
 from hatch_venvstacks.platforms import PLATFORMS, marker_holds
+from hatch_venvstacks.resolution import without_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,23 +60,27 @@ class Conflict:
 
     def explained(self, ask: Ask) -> LockError:
         """The error that says so."""
-        found = dict(self._direct()) or dict(self._through_others(ask))
+        found = list(self._direct()) or list(self._through_others(ask))
         if not found:
             return LockError(self.error.message, detail=self.error.detail)
-        lines = dict.fromkeys(line for lines in found.values() for line in lines)
+        lines = dict.fromkeys(line for _, line in found)
         return LockError(
             f"Layer `{self.spec.name}` conflicts with a layer below: {'; '.join(lines)}",
             detail=_shortened(self.error.detail),
-            hint=self._way_out(list(found), ask),
+            hint=self._way_out(list(dict.fromkeys(one for one, _ in found)), ask),
         )
 
     def _everything(self) -> list[Held]:
-        found = {one.name: one for names in self.held.values() for one in names.values()}
-        return list(found.values())
+        return list(dict.fromkeys(one for names in self.held.values() for one in names.values()))
 
-    def _direct(self) -> Iterator[tuple[Held, list[str]]]:
+    def _on(self, one: Held, platforms: Sequence[str] = ()) -> str:
+        """Where ``one`` is held, or in the way, if that is not on all platforms."""
+        where = platforms or [name for name, held in self.held.items() if held.get(one.name) == one]
+        return "" if len(where) == len(self.held) else f" on {', '.join(where)}"
+
+    def _direct(self) -> Iterator[tuple[Held, str]]:
         """What the layer itself requires and a layer below holds in another version."""
-        found: dict[Held, list[str]] = {}
+        found: dict[tuple[Held, str], list[str]] = {}
         for text in self.spec.requirements:
             requirement = Requirement(text)
             for platform, names in self.held.items():
@@ -85,13 +90,12 @@ class Conflict:
                     and marker_holds(requirement.marker, PLATFORMS[platform], self.python)
                     and not requirement.specifier.contains(one.version, prereleases=True)
                 ):
-                    found.setdefault(one, []).append(
-                        f"it requires `{text}`, but layer `{one.layer}` holds {one.name}"
-                        f" {one.version}"
-                    )
-        yield from found.items()
+                    found.setdefault((one, text), []).append(platform)
+        for (one, text), platforms in found.items():
+            held = f"layer `{one.layer}` holds {one.name} {one.version}"
+            yield one, f"it requires `{text}`, but {held}{self._on(one, platforms)}"
 
-    def _through_others(self, ask: Ask) -> Iterator[tuple[Held, list[str]]]:
+    def _through_others(self, ask: Ask) -> Iterator[tuple[Held, str]]:
         """What the layer's requirements require in another version than a layer below holds."""
         if not any(blames(self.error, one) for one in self._everything()):
             return
@@ -106,7 +110,7 @@ class Conflict:
                     continue
                 ways = [way for text in requirements if (way := _chain(packages, text, one.name))]
                 if ways:
-                    yield one, [_line(min(ways, key=len), packages, one)]
+                    yield one, _line(min(ways, key=len), packages, one) + self._on(one)
 
     def _culprits(self, ask: Ask) -> Iterator[tuple[tuple[str, ...], ToolError]]:
         """The requirements that have no resolution above the layers below, each on its own."""
@@ -121,11 +125,18 @@ class Conflict:
         names = {one.name for one in blamed}
         try:
             packages = ask(requirements, above=False)["package"]
-        except ToolError:
+        except ToolError as error:
+            name = without_wheels(error)
+            if name in names:
+                return (
+                    f"No version of {name} that does for all layers has wheels for all target"
+                    " platforms: narrow `platforms`, or change one of the requirements"
+                )
             wanted = [
                 f"`{text}` of `{layer}`"
                 for text, layer in self.below.items()
                 if canonicalize_name(Requirement(text).name) in names
+                and Requirement(text).specifier
             ]
             because = f": those below require {', '.join(wanted)}" if wanted else ""
             return f"No version does for all layers{because}. Change one of the requirements"

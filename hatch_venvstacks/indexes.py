@@ -93,10 +93,18 @@ def resolution_indexes(spec: LayerSpec, below: Sequence[LayerSpec]) -> Resolutio
 
 
 def check_folders(spec: LayerSpec, indexes: ResolutionIndexes) -> None:
-    """Check that local indexes exist: uv would pass over one that does not.
+    """Check that local indexes exist, and are of their format: uv would pass over what is not.
 
     :raises ConfigError: naming the folder.
     """
+    for index in indexes.indexes:
+        folder = local_path(index.url)
+        if folder is not None and not index.flat and any(folder.glob("*.whl")):
+            raise ConfigError(
+                f"An index of layer `{spec.name}` is a folder of wheels, and is not said to be one:"
+                f" {folder}",
+                hint='Add `format = "flat"` to it, in `[[tool.uv.index]]`',
+            )
     for url in (*(index.url for index in indexes.indexes), *indexes.find_links):
         path = local_path(url)
         if path is not None and not path.exists():

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 TOOL = "hatch-venvstacks"
 # Between the version that is imported and those of further layers that it hides.
 OVER = " over "
+# Between the version of a project and a digest of its requirements.
+REQUIRES = " requires "
+# In the place of a version that is computed.
+DYNAMIC = "dynamic"
 # Which platforms a build is for: the name of an environment variable.
 PLATFORM = "HATCH_VENVLAYER_PLATFORM"
 LOCK_COMMAND = "hatch build -t venvlayer:lock"

@@ -24,7 +24,7 @@ from hatch_venvstacks.new_lock import (
     running_release,
     runtime_of,
 )
-from hatch_venvstacks.sibling_lock import layer_siblings, sibling_changes
+from hatch_venvstacks.sibling_lock import layer_siblings, refused_versions, sibling_changes
 from hatch_venvstacks.spec import RuntimeOrigin
 from hatch_venvstacks.stack import Stack, build_stack
 from hatch_venvstacks.staleness import changed_wheels, python_changes, staleness
@@ -154,13 +154,14 @@ def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
     provided = {one.name: held_versions(held_below(below, one.name, projects)) for one in targets}
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
     changes += _changed_indexes(lock, base)
-    changes += changed_wheels(lock).values()
+    changes += (line for lines in changed_wheels(lock).values() for line in lines)
     changes += wheel_source_changes(lock, spec)
     runtime = runtime_of(below) if below else lock.inputs.runtime
     if runtime is None:  # The layer was not a runtime when it was locked.
         return changes
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
     changes += sibling_changes(lock, siblings, runtime.version)
+    changes += refused_versions(lock, spec, siblings, projects, runtime.version)
     return changes + python_changes(lock, runtime, running_release(runtime))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -71,11 +71,13 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     check_folders(spec, indexes)
     siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
 
+    warnings: dict[str, Sequence[str]] = {}
+
     def resolved(projects: Sequence[HeldProject]) -> Lock:
         with context.store.workspace() as work:
-            ground = Ground(
-                runtime, targets, python, work, excluded, indexes, running_release(runtime)
-            )
+            release = running_release(runtime)
+            ground = Ground(runtime, targets, python, work, excluded, indexes, release)
+            ground = replace(ground, warn=warnings.__setitem__)
             return resolve(
                 spec,
                 base.below,
@@ -93,6 +95,8 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     if required != projects:
         lock = resolved(required)
     check_pythons(lock, siblings, running_release(runtime))
+    for line in (line for lines in warnings.values() for line in lines):
+        context.reporter.warning(line)
     return lock
 
 

@@ -68,6 +68,20 @@ class TargetPlatform:
         )
 
     @property
+    def release(self) -> str:
+        """The ``platform_release`` of markers on the oldest system; empty where it is not known.
+
+        On macOS it is Darwin's: 14 to 19 for macOS 10.10 to 10.15, 20 to 24 for 11 to 15, and 25
+        for macOS 26 (https://en.wikipedia.org/wiki/Darwin_(operating_system)#Release_history).
+        """
+        if self.sys_platform != "darwin":
+            return ""
+        major, minor = self.oldest[0], self.oldest[1]
+        if major == 10:
+            return f"{minor + 4}.0.0"
+        return f"{major + 9 if major < 26 else major - 1}.0.0"
+
+    @property
     def uv(self) -> str:
         """The name that uv's ``--python-platform`` takes.
 
@@ -190,7 +204,7 @@ def marker_environment(target: TargetPlatform, python: str) -> Environment:
         "implementation_version": full,
         "os_name": target.os_name,
         "platform_machine": target.machine,
-        "platform_release": "",
+        "platform_release": target.release,
         "platform_system": target.platform_system,
         "platform_version": "",
         "python_full_version": full,
@@ -212,6 +226,21 @@ def marker_holds(marker: Marker | str | None, target: TargetPlatform, python: st
     parsed = Marker(marker) if isinstance(marker, str) else marker
     environment = cast("dict[str, str]", {**marker_environment(target, python), "extra": ""})
     return parsed.evaluate(environment, context="lock_file")
+
+
+def unknown_facts(marker: Marker | None, target: TargetPlatform, python: str) -> tuple[str, ...]:
+    """The variables that decide whether ``marker`` holds on ``target``, and are not known of it."""
+    if marker is None:
+        return ()
+    environment = cast("dict[str, str]", {**marker_environment(target, python), "extra": ""})
+    found = marker.evaluate(environment, context="lock_file")
+    return tuple(
+        name
+        for name in ("platform_release", "platform_version")
+        # Where it matters, it does so between the lowest and the highest.
+        if not environment[name]
+        and marker.evaluate({**environment, name: "99999.0"}, context="lock_file") != found
+    )
 
 
 def _platform_tags(target: TargetPlatform) -> Iterator[str]:

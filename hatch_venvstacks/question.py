@@ -50,7 +50,8 @@ class Question:
             self.ground,
             self.spec.requirements,
             (*self.lower, *self.local),
-            refresh=self.refresh,
+            self.refresh,
+            self._given,
         )
         try:
             return self._with_wheels(resolution)
@@ -68,11 +69,12 @@ class Question:
             self.ground,
             self._stack(),
             (*self.lower, *self.local),
+            given=self._given,
         )
         try:
             return _exported(self.spec, resolution.export("agreement", self.pins))
         except ToolError as error:
-            raise self._disagreement(error) from error
+            raise self._disagreement(*self._where(resolution, error)) from error
 
     def _with_wheels(self, resolution: Resolution) -> list[Package]:
         """Resolve, and again without versions whose wheels need a newer system than the target."""
@@ -173,7 +175,14 @@ class Question:
             requirements: Sequence[str], *, above: bool, anywhere: bool = False
         ) -> Mapping[str, Any]:
             held = self.lower if above else ()
-            one = Resolution(self.spec.name, self.ground, tuple(requirements), (*self.local, *held))
+            given = self._given if above else ()
+            one = Resolution(
+                self.spec.name,
+                self.ground,
+                tuple(requirements),
+                (*self.local, *held),
+                given=given,
+            )
             try:
                 return one.lock(f"asked-{next(numbers)}", {})
             except ToolError:
@@ -188,16 +197,37 @@ class Question:
         version = self.ground.python
         return Conflict(self.spec, self.held, below, version, error).explained(ask)
 
-    def _disagreement(self, error: ToolError) -> LockError:
-        shadowed = [one for names in self.held.values() for one in names.values() if one.shadowed]
+    def _where(self, resolution: Resolution, error: ToolError) -> tuple[ToolError, list[str]]:
+        """What fails on a platform alone, and the platforms on which there is no agreement."""
+        failed: dict[str, ToolError] = {}
+        for platform in self.ground.platforms:
+            if not any(one.shadowed for one in self.held[platform.name].values()):
+                continue
+            alone = replace(resolution, ground=replace(self.ground, platforms=(platform,)))
+            try:
+                alone.export(f"agreement-{platform.name}", self.pins)
+            except ToolError as only:
+                failed[platform.name] = only
+        return next(iter(failed.values()), error), list(failed or self.held)
+
+    def _disagreement(self, error: ToolError, platforms: Sequence[str]) -> LockError:
+        shadowed = [one for name in platforms for one in self.held[name].values() if one.shadowed]
         one = next((one for one in shadowed if blames(error, one)), shadowed[0])
         others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
+        where = [name for name in platforms if self.held[name].get(one.name) == one]
+        on = "" if len(where) == len(self.held) else f" on {', '.join(where)}"
         return LockError(
-            f"The layers below `{self.spec.name}` hold different versions of `{one.name}`: "
+            f"The layers below `{self.spec.name}` hold different versions of `{one.name}`{on}: "
             f"`{one.layer}` holds {one.version}, {others}",
             detail=error.detail,
             hint="Constrain it to one version in both layers, or move it into a layer below both",
         )
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        """What layers below hold on all platforms: nothing else is chosen of it."""
+        names = [set(held) for held in self.held.values()]
+        return tuple(sorted(set.intersection(*names))) if names else ()
 
     def _stack(self) -> tuple[str, ...]:
         """The requirements of the layer and of all layers below it."""

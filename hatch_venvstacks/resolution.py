@@ -11,6 +11,7 @@ import itertools
 import re
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.indexes import ResolutionIndexes
@@ -24,7 +25,7 @@ else:  # pragma: no cover (python < 3.11)
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.conflicts import Held
@@ -52,7 +53,8 @@ class Ground:
     ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
     what is ``excluded`` is left out though something requires it (normalized names); ``indexes``
     are where packages come from, besides what uv's environment says. ``release`` is the one of a
-    runtime that is locked by its minor release only.
+    runtime that is locked by its minor release only. ``warn`` is called with a topic and all lines
+    that users should look at; those of an earlier call on that topic do not count any more.
     """
 
     runtime: LockedRuntime
@@ -62,6 +64,7 @@ class Ground:
     excluded: tuple[str, ...] = ()
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     release: str = ""
+    warn: Callable[[str, Sequence[str]], None] = lambda _topic, _lines: None
 
     @property
     def python(self) -> str:
@@ -80,7 +83,8 @@ class Resolution:
 
     ``constraints`` are :pep:`508` strings. Versions that lack a wheel for one of the platforms are
     passed over; uv looks at system and machine for that, and not at their oldest releases. What uv
-    has cached of the distributions ``refresh`` is not used.
+    has cached of the distributions ``refresh`` is not used. What is ``given`` is held already: no
+    date (``exclude-newer``) hides it.
     """
 
     layer: str
@@ -88,6 +92,7 @@ class Resolution:
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
     refresh: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
     def export(self, name: str, pins: Pins) -> dict[str, Any]:
         """Resolve in the new subfolder ``name``; give uv's export (:pep:`751`) as a mapping.
@@ -138,7 +143,8 @@ class Resolution:
         if pins:
             (folder / "uv.lock").write_text(_preferences(pins, self.ground), "utf-8")
         again = [f"--refresh-package={one}" for one in self.refresh]
-        run_uv(["lock", *self._python, *again], folder=folder, doing=self._doing)
+        arguments = ["lock", *self._python, *again]
+        run_uv(arguments, folder=folder, doing=self._doing, warn=partial(self.ground.warn, "uv"))
 
     def _project(self) -> dict[str, Any]:
         ground = self.ground
@@ -158,6 +164,7 @@ class Resolution:
                     "required-environments": markers,
                     "constraint-dependencies": list(self.constraints),
                     "exclude-dependencies": list(ground.excluded),
+                    "exclude-newer-package": dict.fromkeys(self.given, False),
                     "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
                     # Makes the generated project a root, whatever lies in the folders above it.
                     "workspace": {},
@@ -216,12 +223,19 @@ def _preferences(pins: Pins, ground: Ground) -> str:
         for name, versions in sorted(chosen.items())
         for (version, registry), markers in sorted(versions.items())
     ]
+    # uv takes nothing from a lock that was made otherwise.
+    options = {
+        name: ground.indexes.options[key]
+        for key, name in (("resolution", "resolution-mode"), ("fork-strategy", "fork-strategy"))
+        if key in ground.indexes.options
+    }
     return tomlkit.dumps(
         {
             "version": 1,
             "revision": 3,
             "requires-python": str(requires_python(ground.runtime)),
             "resolution-markers": [platform.marker for platform in ground.platforms],
+            **({"options": options} if options else {}),
             "package": packages,
         }
     )

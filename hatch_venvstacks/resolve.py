@@ -17,7 +17,7 @@ from packaging.version import Version
 from hatch_venvstacks.conflicts import Held, HeldProject, held_below, held_versions
 from hatch_venvstacks.index_inputs import depended_on, index_inputs
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
-from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_holds
+from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_holds, unknown_facts
 from hatch_venvstacks.question import Question
 from hatch_venvstacks.resolution import Ground, constraints
 from hatch_venvstacks.sibling_lock import (
@@ -36,7 +36,7 @@ from hatch_venvstacks.wheel_sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from hatch_venvstacks.platforms import TargetPlatform
@@ -91,6 +91,7 @@ def resolve(
         exported = [*exported, *everything]
         agreed = _by_platform(everything, ground)
         found.update({name: agreed[name] for name in disputed})
+    ground.warn("markers", list(_unknown(exported, ground)))
     lock = _lock(spec, own, found, held, ground, siblings)
     release = ground.python if _depends_on_release(exported) else ""
     return replace(lock, inputs=replace(lock.inputs, release=release))
@@ -179,6 +180,23 @@ def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:
     versions = held_versions(held)
     disputed = {name for name, one in held.items() if one.shadowed}
     return {name: versions.get(name, "") for name in sorted(names | disputed)}
+
+
+def _unknown(packages: Sequence[Package], ground: Ground) -> Iterator[str]:
+    """What is required depending on facts that nobody knows of a target platform."""
+    platforms: dict[tuple[str, str, str], list[str]] = {}
+    for package in packages:
+        for platform in ground.platforms:
+            for fact in unknown_facts(package.marker, platform, ground.python):
+                is_there = marker_holds(package.marker, platform, ground.python)
+                what = "locked" if is_there else "left out"
+                key = (str(package.name), fact, what)
+                platforms.setdefault(key, []).append(platform.name)
+    for (name, fact, what), names in sorted(platforms.items()):
+        yield (
+            f"Whether `{name}` is needed on {', '.join(names)} depends on `{fact}` there, which is"
+            f" not known: it is {what}"
+        )
 
 
 def _depends_on_release(packages: Sequence[Package]) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageDirectory
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.conflicts import HeldProject
 from hatch_venvstacks.errors import LockError
@@ -196,6 +198,33 @@ def sibling_changes(lock: Lock, siblings: Sequence[Sibling], python: str) -> lis
     return list(dict.fromkeys(lines))
 
 
+def refused_versions(
+    lock: Lock,
+    spec: LayerSpec,
+    siblings: Sequence[Sibling],
+    projects: Sequence[HeldProject],
+    python: str,
+) -> list[str]:
+    """Computed versions that the layer ``spec`` does not allow any more, a line each.
+
+    They are those of its ``siblings`` and of the ``projects`` that layers below hold. No lock is
+    for one of them, but a resolution would not take it.
+    """
+    wanted = list(_wanted(lock, spec, siblings))
+    computed: list[Sibling | HeldProject] = [
+        *(one for one in siblings if one.name in lock.inputs.projects and not one.static),
+        *(one for one in projects if one.sibling and not one.static),
+    ]
+    lines = [
+        f"the version of `{one.name}` ({shown_path(one.root, lock.path.parent)}) is now"
+        f" {one.version}, which `{requirement}` of `{place}` does not allow"
+        for one in computed
+        for requirement, place in wanted
+        if one.root is not None and _refuses(requirement, one, lock, python)
+    ]
+    return list(dict.fromkeys(lines))
+
+
 def locked_siblings(lock: Lock, platform: str) -> list[LockedSibling]:
     """The siblings that ``lock`` adds on the target platform of that name, sorted by name."""
     found = []
@@ -227,6 +256,42 @@ def _changes(package: Package, one: Sibling | None, lock: Lock) -> Iterator[str]
         yield f"the version of `{name}` ({place}) is now {one.version}, it was {before.version}"
     if one.digest != before.requires:
         yield f"the requirements of `{name}` ({place}) have changed"
+
+
+def _wanted(
+    lock: Lock, spec: LayerSpec, siblings: Sequence[Sibling]
+) -> Iterator[tuple[Requirement, str]]:
+    """What the layer and its siblings require, each with who does, as far as uv looks at it."""
+    overridden = {
+        canonicalize_name(Requirement(text).name)
+        for text in spec.uv.options.get("override-dependencies", ())
+    }
+    # What they require is said there.
+    described = {
+        canonicalize_name(one["name"]) for one in spec.uv.options.get("dependency-metadata", ())
+    }
+    texts = [(text, spec.name) for text in spec.requirements]
+    for sibling in siblings:
+        if sibling.name in lock.inputs.projects and sibling.name not in described:
+            texts += [(text, sibling.name) for text in sibling.requires]
+    for text, place in texts:
+        requirement = Requirement(text)
+        requirement.name = canonicalize_name(requirement.name)
+        if requirement.name not in overridden:
+            yield requirement, place
+
+
+def _refuses(requirement: Requirement, one: Sibling | HeldProject, lock: Lock, python: str) -> bool:
+    """Whether ``requirement`` counts on a platform that has ``one``, and does not allow it."""
+    if requirement.name != one.name or requirement.specifier.contains(
+        one.version, prereleases=True
+    ):
+        return False
+    return any(
+        one.name in lock.inputs.below.get(platform.name, {})
+        and marker_holds(requirement.marker, platform, python)
+        for platform in lock.targets
+    )
 
 
 def _is(one: Held | None, project: HeldProject) -> bool:

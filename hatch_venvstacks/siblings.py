@@ -147,9 +147,10 @@ def _check_covered(source: PackageSource, spec: LayerSpec) -> None:
     """A sibling's own source that is no project counts only where the layer has one, too."""
     covered = {*spec.package_indexes, *(one.name for one in spec.uv.sources)}
     if source.name not in covered:
+        fault = f": it {source.fault}" if source.fault else ""
         raise ConfigError(
             f"A project that layer `{spec.name}` requires takes `{source.name}` from a place of its"
-            " own (`[tool.uv.sources]`), which counts only where the layer says it as well",
+            f" own (`[tool.uv.sources]`{fault}), which counts only where the layer says it as well",
             hint=f"Add `{source.name}` to `[tool.uv.sources]` of the layer",
         )
 
@@ -251,11 +252,13 @@ def _from_project(project: Mapping[str, Any], root: Path) -> Sibling:
 
     Source: https://packaging.python.org/en/latest/specifications/pyproject-toml/.
     """
-    requires = [Requirement(text) for text in project.get("dependencies", ())]
+    requires = [Requirement(text) for text in _strings(project, "dependencies", "project")]
     optional = project.get("optional-dependencies", {})
-    for extra, texts in optional.items():
+    if not isinstance(optional, dict):
+        raise TypeError("Field `project.optional-dependencies` must be a table")
+    for extra in optional:
         condition = Marker(f"extra == '{canonicalize_name(extra)}'")
-        for text in texts:
+        for text in _strings(optional, extra, "project.optional-dependencies"):
             requirement = Requirement(text)
             marker = requirement.marker
             requirement.marker = condition if marker is None else marker & condition
@@ -268,6 +271,13 @@ def _from_project(project: Mapping[str, Any], root: Path) -> Sibling:
         optional,
         project.get("requires-python", ""),
     )
+
+
+def _strings(table: Mapping[str, Any], key: str, place: str) -> list[str]:
+    values = table.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        raise TypeError(f"Field `{place}.{key}` must be an array of strings")
+    return values
 
 
 def _from_metadata(text: str, root: Path) -> Sibling:

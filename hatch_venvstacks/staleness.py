@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.digest import file_sha256
-from hatch_venvstacks.lock import OVER, wheel_location
+from hatch_venvstacks.lock import DYNAMIC, OVER, REQUIRES, wheel_location
 from hatch_venvstacks.spec import RuntimeOrigin
 
 if TYPE_CHECKING:
@@ -50,18 +50,24 @@ def staleness(
     return lines
 
 
-def changed_wheels(lock: Lock) -> dict[str, str]:
-    """The distributions whose local wheels are not the files that were locked: name -> what is."""
-    changes = {}
+def changed_wheels(lock: Lock) -> dict[str, list[str]]:
+    """The distributions whose local wheels are not the files that were locked.
+
+    Names to what is with their wheels, a line each.
+    """
+    changes: dict[str, list[str]] = {}
     for package in lock.pylock.packages:
         for wheel in package.wheels or ():
             if wheel.path is None:
                 continue
             path = Path(wheel_location(wheel, lock.path.parent))
             if not path.is_file():
-                changes[str(package.name)] = f"the local wheel is gone: {wheel.path}"
+                line = f"the local wheel is gone: {wheel.path}"
             elif file_sha256(path) != wheel.hashes["sha256"]:
-                changes[str(package.name)] = f"the local wheel has changed: {wheel.path}"
+                line = f"the local wheel has changed: {wheel.path}"
+            else:
+                continue
+            changes.setdefault(str(package.name), []).append(line)
     return changes
 
 
@@ -141,8 +147,18 @@ def _fits(asked: str, locked: str) -> bool:
 
 
 def _below_change(name: str, before: str, now: str) -> str:
+    was, is_now = (_held(text) for text in (before, now))
     if not before:
-        return f"a layer below now holds {name} {now}"
+        return f"a layer below now holds {name} {is_now}"
     if not now:
-        return f"no layer below holds {name} any more, it was {before}"
-    return f"the layer below now holds {name} {now}, it was {before}"
+        return f"no layer below holds {name} any more, it was {was}"
+    if was == is_now:
+        return f"the requirements of {name} {is_now}, which a layer below holds, have changed"
+    return f"the layer below now holds {name} {is_now}, it was {was}"
+
+
+def _held(text: str) -> str:
+    """For people, without the digest of requirements: see ``conflicts.held_versions``."""
+    version = text.partition(REQUIRES)[0]
+    first, over, others = version.partition(OVER)
+    return ("of a computed version" if first == DYNAMIC else first) + over + others

@@ -110,7 +110,10 @@ def with_indexes(
     tables = {key: value for key, value in _uv_table(indexes).items() if value}
     uv = dict(project["tool"]["uv"])
     for key, value in tables.items():
-        uv[key] = [*uv.get(key, ()), *value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            uv[key] = [*uv.get(key, ()), *value]
+        else:
+            uv[key] = {**value, **uv.get(key, {})} if isinstance(value, dict) else value
     changed = {**project, "tool": {**project["tool"], "uv": uv}}
     if extra:
         requirements = [

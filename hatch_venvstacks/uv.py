@@ -19,7 +19,7 @@ from hatch_venvstacks.errors import ToolError
 from hatch_venvstacks.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # What a process needs to start, to find the user's folders, and to reach the network.
 _SYSTEM = re.compile(
@@ -40,7 +40,7 @@ _UV = re.compile(
     r"""UV_ (
         CACHE_DIR | CONCURRENT_\w+ | CONFIG_FILE | DEFAULT_INDEX | EXCLUDE_NEWER | EXTRA_INDEX_URL
       | FIND_LINKS | HTTP_\w+ | INDEX(_\w+)? | INSECURE_HOST | KEYRING_PROVIDER | LOCK_TIMEOUT
-      | NATIVE_TLS | NO_CACHE | NO_CONFIG | NO_INDEX | OFFLINE | PRERELEASE | REQUEST_TIMEOUT
+      | NATIVE_TLS | NO_CACHE | NO_CONFIG | OFFLINE | PRERELEASE | REQUEST_TIMEOUT
       | SYSTEM_CERTS
     )""",
     re.VERBOSE,
@@ -57,6 +57,11 @@ _LOCATIONS = {
     "UV_INDEX_URL": " ",
 }
 _NO_SETTINGS = "during settings discovery"
+# uv (0.13) has an option of this name, and no variable for it.
+_NO_INDEX = "UV_NO_INDEX"
+# What asks indexes: wheels of a lock have addresses of their own.
+_ASKING = ("build", "lock")
+_OFF = ("", "0", "f", "false", "n", "no", "off")
 _OURS = {
     "NO_COLOR": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -75,20 +80,23 @@ def run_uv(
     settings: Mapping[str, str] | None = None,
     temporary: Path | None = None,
     heard: Callable[[str], None] | None = None,
+    warn: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> str:
     """Run uv in ``folder`` and give its standard output.
 
     ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
     ``environ`` is the caller's environment, :data:`os.environ` by default; ``settings`` are
-    further variables for uv. ``heard`` is given the lines that it says while it works. Its
-    temporary files go into a folder within ``temporary`` (by default within ``folder``): whoever
-    removes that also removes what a killed uv has left.
+    further variables for uv. ``heard`` is given the lines that it says while it works, ``warn``
+    afterwards what it warns of, a line each. Its temporary files go into a folder within
+    ``temporary`` (by default within ``folder``): whoever removes that also removes what a killed uv
+    has left.
 
     :raises ToolError: where uv fails; its own words are kept.
     """
     from uv import find_uv_bin
 
-    environment = uv_environment(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    environment = uv_environment(environ)
     try:
         with tempfile.TemporaryDirectory(prefix=".uv-", dir=temporary or folder) as scratch:
             variables = {
@@ -96,12 +104,15 @@ def run_uv(
                 **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(Path(scratch).absolute())),
                 **(settings or {}),
             }
-            status, output, said = _run([find_uv_bin(), *arguments], folder, variables, heard)
+            command = [find_uv_bin(), *arguments, *_no_index(arguments, environ)]
+            status, output, said = _run(command, folder, variables, heard)
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
+    words = masked("\n".join(_words(said)), environment)
     # uv only warns of a setting that is not valid, and goes on without any of them.
     if status or _NO_SETTINGS in said:
-        raise ToolError(doing, detail=masked(_words(said), environment))
+        raise ToolError(doing, detail=words)
+    warn([line.strip() for line in words.splitlines() if line.startswith("  uv: warning: ")])
     return output
 
 
@@ -148,6 +159,12 @@ def _run(
             raise
 
 
+def _no_index(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The option that leaves only find-links, where the user asks for it."""
+    is_on = environ.get(_NO_INDEX, "").lower() not in _OFF
+    return ["--no-index"] if is_on and arguments[0] in _ASKING else []
+
+
 def _absolute(name: str, value: str) -> str:
     """``value`` with its relative paths made absolute: uv runs in a folder of ours."""
     if name in _PATHS:
@@ -166,13 +183,15 @@ def _location(text: str, variable: str) -> str:
     return f"{name}{equals}{Path(place).absolute()}"
 
 
-def _words(stderr: str) -> str:
+def _words(stderr: str) -> Iterator[str]:
     chatter = (
         *("Using CPython ", "Using Python ", "Ignoring existing "),
         *("Downloading ", " Downloaded "),
+        # It names a setting of the generated project, which is none of the user's.
+        "hint: The resolution failed for an environment that is not the current one",
         *("warning: The `--pylock`", "warning: Resolving despite existing lockfile"),
     )
     # The platform is named by us.
     text = re.sub(r" for split \(markers: [^\n]*\)$", "", stderr, flags=re.MULTILINE)
     lines = (line.rstrip() for line in text.splitlines())
-    return "\n".join(f"  uv: {line}" for line in lines if line and not line.startswith(chatter))
+    yield from (f"  uv: {line}" for line in lines if line and not line.startswith(chatter))

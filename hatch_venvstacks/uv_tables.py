@@ -137,6 +137,21 @@ def _check_requirements(table: Table) -> None:
             fault = _requirement_fault(text)
             if fault:
                 table.fault(f"{place} {fault}")
+    for place, text in _metadata_requirements(table):
+        fault = _requirement_fault(text)
+        if fault:
+            table.fault(f"{place} {fault}")
+
+
+def _metadata_requirements(table: Table) -> Iterator[tuple[str, str]]:
+    """Those in ``dependency-metadata``; other forms of it are for uv to refuse."""
+    entries = table.options.get("dependency-metadata")
+    for number, entry in enumerate(entries if isinstance(entries, list) else (), 1):
+        place = f"`requires-dist` of entry #{number} in field {table.field('dependency-metadata')}"
+        texts = entry.get("requires-dist") if isinstance(entry, dict) else None
+        for text in texts if isinstance(texts, list) else ():
+            if isinstance(text, str):
+                yield f"A requirement in {place}", text
 
 
 def _requirement_fault(text: str) -> str:

@@ -17,6 +17,8 @@ from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hatch_venvstacks.lock import Lock
 
     Below = list[tuple[LayerSpec, Lock]]
@@ -39,6 +41,7 @@ class World:
     excluded: tuple[str, ...] = ()
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     runs: int = 0
+    warnings: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def wheel(self, name: str, version: str, *requires: str, **more: Any) -> Path:
         return make_wheel(self.index, name, version, requires=requires, **more)
@@ -68,6 +71,7 @@ class World:
             self.root / f"work {self.runs}",
             self.excluded,
             self.indexes,
+            warn=self.warnings.__setitem__,
         )
         spec = replace(
             self.spec(name, *requirements, bases=bool(below)), exclude_packages=self.excluded

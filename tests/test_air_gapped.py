@@ -56,7 +56,6 @@ def test_without_a_network(tmp_path: Path, wheel_index: Path, front_ends: FrontE
         "HATCH_VENVLAYER_CACHE": str(tmp_path / "cache"),
         "UV_FIND_LINKS": "",
         "UV_DEFAULT_INDEX": "",
-        "UV_NO_INDEX": "1",
     }
     for layer in (RUNTIME, "frameworks/fw", "apps/app"):
         repo.build(layer, env=environment, under=under)

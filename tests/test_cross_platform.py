@@ -165,6 +165,41 @@ def test_two_bases_that_differ_on_one_platform(world: World) -> None:
     assert by_platform(lock) == {key: {"dep": "1.0"} for key in PLATFORMS}
 
 
+def test_markers_on_the_release_of_a_system(world: World) -> None:
+    world.wheel("new", "1.0")
+    world.wheel("dep", "1.0", "new ; platform_release >= '22.0' and sys_platform != 'win32'")
+    lock = world.lock("dep")
+    assert [name for name in PLATFORMS if "new" in lock.versions(name)] == [
+        "macosx_arm64",
+        "macosx_x86_64",
+    ]
+    (line,) = world.warnings["markers"]
+    assert line == (
+        "Whether `new` is needed on linux_x86_64, linux_aarch64 depends on `platform_release`"
+        " there, which is not known: it is left out"
+    )
+    world.macos = (12, 0)
+    assert "new" not in world.lock("dep").versions(MAC)
+    world.lock("dep ; sys_platform == 'darwin'")
+    assert world.warnings["markers"] == []
+
+
+def test_two_bases_that_disagree_on_one_platform(world: World) -> None:
+    """On the others the first does for both, though the second holds another there, too."""
+    world.wheel("lib", "1.0")
+    left = world.layer("left", "lib==1.0")
+    world.wheel("lib", "2.0")
+    world.wheel("lib", "3.0")
+    right = world.layer("right", "lib", "lib==2.0 ; sys_platform == 'win32'")
+    error = refused(world, "lib", below=[*left, *right])
+    assert error.message.endswith(
+        "hold different versions of `lib` on win_amd64, win_arm64: `left` holds 1.0, `right` holds"
+        " 2.0"
+    )
+    # That is for users of uv, and names a setting that does not count here.
+    assert "tool.uv.environments" not in error.detail
+
+
 def test_older_version_where_the_newest_has_no_wheel(world: World) -> None:
     linux = ("manylinux_2_17_x86_64", "manylinux_2_17_aarch64")
     others = ("macosx_11_0_arm64", "macosx_10_13_x86_64", "win_amd64", "win_arm64")

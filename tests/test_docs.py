@@ -325,6 +325,7 @@ def test_environment_variables() -> None:
         lock.PLATFORM,
         context.SOURCE_DATE_EPOCH,
         runtime._MIRROR,
+        uv._NO_INDEX,
     }
     # `UV_INDEX(_\w+)?` is `UV_INDEX` and `UV_INDEX_*` there.
     names = re.sub(r"\s", "", uv._UV.pattern).removeprefix("UV_(").removesuffix(")").split("|")

@@ -79,6 +79,7 @@ class World:
 
 
 HELD = {LINUX: {"x": Held("x", "1.0", "base")}}
+HELD2 = {LINUX: {"x": Held("x", "2.0", "base")}}
 NOTHING = World({})
 
 
@@ -128,6 +129,27 @@ def test_one_line_for_several_platforms() -> None:
     assert said(("x>=2",), held=held).count("`x>=2`") == 1
 
 
+def test_conflict_on_one_platform() -> None:
+    held = {LINUX: HELD[LINUX], WINDOWS: {"x": Held("x", "2.0", "base")}}
+    assert said(("x>=2",), held=held).endswith(f"layer `base` holds x 1.0 on {LINUX}")
+
+
+def test_conflict_through_others_on_one_platform() -> None:
+    held = {LINUX: HELD[LINUX], WINDOWS: {"x": Held("x", "2.0", "base")}}
+    ask = World({("a",): lock(a=["x"], x=[])})
+    assert said(("a",), "you require x==1.0", held=held, ask=ask) == (
+        "Layer `top` conflicts with a layer below: its requirement `a` -> a 7 needs another x"
+        f" (alone it takes 7) than 1.0, which layer `base` holds on {LINUX}"
+    )
+
+
+def test_two_requirements_that_conflict_through_others() -> None:
+    ask = World({("a",): lock(a=["x"], x=[]), ("b",): lock(b=["x"], x=[])})
+    message = said(("a", "b"), "you require x==1.0", ask=ask)
+    assert "its requirement `a` -> a 7 needs another x" in message
+    assert "its requirement `b` -> b 7 needs another x" in message
+
+
 def test_every_conflict_is_named() -> None:
     held = {LINUX: {**HELD[LINUX], "y": Held("y", "3", "rt")}}
     message = said(("x>=2", "y<3"), held=held)
@@ -159,6 +181,27 @@ def test_version_that_would_do_for_all() -> None:
     error = explained(("b",), ask=ask, below={"x": "base"})
     assert error.hint == (
         "x 7 would do for all layers: lock `base` again with `x==7`, then this layer"
+    )
+
+
+def test_no_version_and_no_bound_below() -> None:
+    assert explained(("x>=2",), below={"x": "base", "y<3": "base"}).hint == (
+        "No version does for all layers. Change one of the requirements"
+    )
+
+
+def test_version_that_would_do_has_no_wheels_everywhere() -> None:
+    error = ToolError(
+        "no", detail="  uv: x>=1,<2 has no `sys_platform == 'win32'`-compatible wheels"
+    )
+
+    def ask(requirements: Sequence[str], *, above: bool, anywhere: bool = False) -> Any:
+        raise error
+
+    conflict = Conflict(spec("top", "x<2"), HELD2, {"x": "base"}, "3.11", error)
+    assert conflict.explained(ask).hint == (
+        "No version of x that does for all layers has wheels for all target platforms: narrow"
+        " `platforms`, or change one of the requirements"
     )
 
 

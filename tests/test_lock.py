@@ -28,7 +28,7 @@ from hatch_venvstacks.spec import (
     RuntimeOrigin,
     RuntimeRequest,
 )
-from hatch_venvstacks.staleness import python_changes, staleness
+from hatch_venvstacks.staleness import changed_wheels, python_changes, staleness
 
 LINUX, MAC = "linux_x86_64", "macosx_arm64"
 HERE = [PLATFORMS[LINUX]]
@@ -92,6 +92,24 @@ def test_fresh() -> None:
 def test_stale(now: tuple[str, ...], provided: dict[str, str], expected: list[str]) -> None:
     value = lock(requirements=("a>=1",), below={LINUX: {"a": "1", "b": ""}})
     assert staleness(value, spec(*now), HERE, {LINUX: provided}) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (
+            *("1 requires abc", "1 requires def"),
+            "the requirements of a 1, which a layer below holds, have changed",
+        ),
+        ("1 requires abc", "2 requires abc", "the layer below now holds a 2, it was 1"),
+        ("", "dynamic requires abc", "a layer below now holds a of a computed version"),
+        ("2 over 1", "2 requires abc", "the layer below now holds a 2, it was 2 over 1"),
+        ("1 requires abc", "", "no layer below holds a any more, it was 1"),
+    ],
+)
+def test_stale_by_requirements(before: str, now: str, expected: str) -> None:
+    value = lock(below={LINUX: {"a": before}})
+    assert staleness(value, spec(), HERE, {LINUX: {"a": now} if now else {}}) == [expected]
 
 
 def test_stale_platform() -> None:
@@ -239,6 +257,19 @@ def test_local_wheel(tmp_path: Path, place: str) -> None:
     (found,) = select_wheels(value, PLATFORMS[LINUX], "3.11")
     assert Path(found.location) == (tmp_path / "p" / place).resolve()
     assert found.filename == "thing-1.0-py3-none-any.whl"
+
+
+def test_all_local_wheels_that_have_changed(tmp_path: Path) -> None:
+    files = [f"thing-1.0-py3-none-{tag}.whl" for tag in ("any", "win_amd64")]
+    (tmp_path / files[0]).write_bytes(b"another")
+    wheels = [wheel(file.split("-", 2)[2][:-4], path=file) for file in files]
+    value = lock(package(*wheels), path=tmp_path / "pylock.toml")
+    assert changed_wheels(value) == {
+        "thing": [
+            f"the local wheel has changed: {files[0]}",
+            f"the local wheel is gone: {files[1]}",
+        ]
+    }
 
 
 @pytest.mark.parametrize("tag", ["cp312-cp312-win_amd64", "cp311-cp311-musllinux_1_2_x86_64"])

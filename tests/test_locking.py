@@ -142,6 +142,14 @@ def test_each_layer_adds_its_own(world: World) -> None:
     assert world.said.lines == []
 
 
+def test_what_uv_warns_of_is_said(world: World) -> None:
+    world.lock("rt")
+    world.layer("left", "learn[typo]", bases=("rt",))
+    world.lock("left")
+    warning = "uv: warning: The package `learn==1.0` does not have an extra named `typo`"
+    assert world.said.lines[1] == warning
+
+
 def test_missing_lock_is_made_and_said(world: World) -> None:
     layer = world.ensure("rt")
     assert layer.lock.versions(host_platform().name) == {"numbers-lib": "1.0"}

@@ -20,6 +20,7 @@ from hatch_venvstacks.platforms import (
     host_platform,
     marker_environment,
     marker_holds,
+    unknown_facts,
     wheel_tags,
 )
 
@@ -84,6 +85,35 @@ def test_markers_tell_platforms_apart(name: str) -> None:
         for python in ("3.10.9", "3.11", "3.11.13"):
             environment = cast("dict[str, str]", marker_environment(other, python))
             assert for_uv.evaluate(environment) == (other.name == name and python[:4] == "3.11")
+
+
+@pytest.mark.parametrize(
+    ("macos", "release"),
+    [((10, 9), "13.0.0"), ((10, 15), "19.0.0"), ((11, 0), "20.0.0"), ((13, 4), "22.0.0"),
+     ((15, 0), "24.0.0"), ((26, 0), "25.0.0")],
+)  # fmt: skip
+def test_release_of_the_oldest_system(macos: tuple[int, int], release: str) -> None:
+    intel = PLATFORMS["macosx_x86_64"].since(LINUX_GLIBC, macos)
+    assert marker_environment(intel, "3.11")["platform_release"] == release
+    assert LINUX.release == WINDOWS.release == ""
+
+
+@pytest.mark.parametrize(
+    ("marker", "on_linux", "on_mac"),
+    [
+        ("platform_release >= '5'", ("platform_release",), ()),
+        ("platform_version != ''", ("platform_version",), ("platform_version",)),
+        ("platform_release >= '5' and sys_platform == 'darwin'", (), ()),
+        ("platform_release >= '5' or sys_platform == 'linux'", (), ()),
+        ("platform_machine == 'x86_64'", (), ()),
+    ],
+)
+def test_facts_that_are_not_known(
+    marker: str, on_linux: tuple[str, ...], on_mac: tuple[str, ...]
+) -> None:
+    assert unknown_facts(Marker(marker), LINUX, "3.11.7") == on_linux
+    assert unknown_facts(Marker(marker), MAC, "3.11.7") == on_mac
+    assert unknown_facts(None, LINUX, "3.11.7") == ()
 
 
 def test_marker_environment() -> None:

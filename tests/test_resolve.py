@@ -12,6 +12,7 @@ from packaging.markers import Marker
 from resolving import ANY, CP, HERE, MINOR, World, make_world, refused
 from wheels import make_wheel
 
+from hatch_venvstacks.indexes import ResolutionIndexes
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.lock_file import dump_lock
 from hatch_venvstacks.platforms import PLATFORMS
@@ -116,6 +117,20 @@ def test_pins_are_kept(world: World) -> None:
     assert changed == {"dep": "1.1", "sub": "1.0"}
     (world.index / "dep-1.0-py3-none-any.whl").unlink()
     assert world.lock("dep", previous=before).versions(HERE.name) == {"dep": "1.1", "sub": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "options", [{"resolution": "lowest"}, {"fork-strategy": "fewest"}, {"prerelease": "allow"}]
+)
+def test_pins_are_kept_under_any_strategy(world: World, options: dict[str, str]) -> None:
+    world.indexes = ResolutionIndexes(options=options)
+    world.wheel("dep", "1.0")
+    before = world.lock("dep")
+    for version in ("0.9", "1.1"):
+        world.wheel("dep", version)
+    world.wheel("more", "1.0")
+    kept = {"dep": "1.0", "more": "1.0"}
+    assert world.lock("dep", "more", previous=before).versions(HERE.name) == kept
 
 
 def test_a_pin_gives_way_to_what_lies_below(world: World) -> None:
@@ -438,6 +453,21 @@ def test_yanked_release_is_passed_over(
     assert world.lock("dep").versions(HERE.name) == {"dep": "1.0"}
     # Who names it has it (PEP 592).
     assert world.lock("dep==2.0").versions(HERE.name) == {"dep": "2.0"}
+
+
+def test_a_date_hides_nothing_that_lies_below(
+    world: World, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://someone:s3cret@{address}/")
+    below = world.layer("base", "dep")
+    # To uv, files without a date are too new.
+    world.indexes = ResolutionIndexes(
+        exclude_newer="2020-01-01", options={"exclude-newer-package": {"other": "2020-01-01"}}
+    )
+    refused(world, "dep")
+    lock = world.lock("dep", below=below)
+    assert lock.versions(HERE.name) == {}
+    assert lock.inputs.below[HERE.name] == {"dep": "1.0"}
 
 
 def test_prereleases_are_for_those_who_ask(world: World) -> None:

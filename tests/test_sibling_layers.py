@@ -250,6 +250,11 @@ def test_a_version_that_is_computed(monorepo: Monorepo, tmp_path: Path) -> None:
     monorepo.layer("apps/a", base=[RUNTIME], dependencies=["vl-one==1.0.dev1"])
     done = monorepo.build("apps/a", "lock", env=ONLINE, check=False)
     assert "layer `rt` holds vl-one 1.0.dev2" in done.stderr
+    monorepo.layer("apps/a", base=[RUNTIME], dependencies=["vl-one>=1.0.dev2"])
+    monorepo.build("apps/a", "lock", env=ONLINE)
+    released("1.0.dev1")
+    done = monorepo.build("apps/a", env=ONLINE, check=False)
+    assert "is now 1.0.dev1, which `vl-one>=1.0.dev2` of `a` does not allow" in done.stderr
 
 
 def test_the_same_bytes_from_two_folders(

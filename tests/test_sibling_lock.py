@@ -18,10 +18,11 @@ from hatch_venvstacks.sibling_lock import (
     LockedSibling,
     check_pythons,
     locked_siblings,
+    refused_versions,
     sibling_changes,
 )
 from hatch_venvstacks.siblings import Sibling
-from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin, UvSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,6 +163,40 @@ def test_a_version_that_is_computed(world: World) -> None:
     held = held_below([(world.spec("base"), lock)], LINUX, [world.held("base", static=False)])
     assert held["vl-lib"].version == "1.0+local.1"
     assert held_versions(held)["vl-lib"].startswith("dynamic requires ")
+
+
+def test_a_computed_version_that_is_not_allowed(world: World) -> None:
+    lib = replace(world.lib, static=False)
+    needs = "vl-lib>=1 ; sys_platform == 'linux'"
+    dep = Sibling("vl-dep", world.root / "libs/dep", "1.0", (needs, "vl-lib>=9 ; extra == 'x'"))
+    lock = world.lock("top", "vl-dep", "vl-lib<3", siblings=[lib, dep])
+    top = world.spec("top", "vl-dep", "vl-lib<3")
+    place = "the version of `vl-lib` (../../libs/lib) is now"
+    by_dep = f'{place} 0.9, which `vl-lib>=1; sys_platform == "linux"` of `vl-dep` does not allow'
+    for version, said in (
+        ("2.0.dev1+local", []),
+        ("0.9", [by_dep]),
+        ("3.0", [f"{place} 3.0, which `vl-lib<3` of `top` does not allow"]),
+    ):
+        now = [replace(lib, version=version), dep]
+        assert refused_versions(lock, top, now, [], MINOR) == said
+        # A resolution would not look at these.
+        uv = UvSettings(options={"override-dependencies": ["VL_lib"]})
+        assert refused_versions(lock, replace(top, uv=uv), now, [], MINOR) == []
+    described = UvSettings(options={"dependency-metadata": [{"name": "vl-dep"}]})
+    now = [replace(lib, version="0.9"), dep]
+    assert refused_versions(lock, replace(top, uv=described), now, [], MINOR) == []
+
+
+def test_a_computed_version_below_that_is_not_allowed(world: World) -> None:
+    base = world.lock("base", "vl-lib", siblings=[replace(world.lib, static=False)])
+    below = [(world.spec("base"), base)]
+    held = world.held("base", static=False)
+    lock = world.lock("up", "vl-lib>=1", siblings=[], below=below, projects=[held])
+    up = world.spec("up", "vl-lib>=1")
+    assert refused_versions(lock, up, [], [held], MINOR) == []
+    (line,) = refused_versions(lock, up, [], [replace(held, version="0.1")], MINOR)
+    assert line.endswith("is now 0.1, which `vl-lib>=1` of `up` does not allow")
 
 
 def test_what_changes(world: World) -> None:

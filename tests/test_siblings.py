@@ -249,6 +249,23 @@ def test_projects_that_are_not_valid(tmp_path: Path, table: dict[str, Any]) -> N
     assert message.startswith(f"The project in `{lib}`, which layer `app` requires, is not valid")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("dependencies", 1, "Field `project.dependencies` must be an array of strings"),
+        ("optional-dependencies", [], "Field `project.optional-dependencies` must be a table"),
+        (
+            *("optional-dependencies", {"x": "y"}),
+            "Field `project.optional-dependencies.x` must be an array of strings",
+        ),
+    ],
+)
+def test_fields_that_are_not_valid(tmp_path: Path, key: str, value: Any, fault: str) -> None:
+    table = {"project": {"name": "vl-lib", "version": "1", key: value}}
+    lib = write(tmp_path / "lib", table)
+    assert refused(spec(tmp_path, "vl-lib", vl_lib=lib)).detail == f"  {fault}"
+
+
 def test_a_project_of_another_name(tmp_path: Path) -> None:
     lib = project(tmp_path / "lib", "vl-other")
     message = refused(spec(tmp_path, "vl-lib", vl_lib=lib)).message

@@ -36,14 +36,14 @@ REFUSED = [
     *("UV_NO_BUILD", "UV_NO_BINARY", "UV_ONLY_BINARY", "UV_NO_SYNC", "UV_ENV_FILE", "UV_TARGET"),
     *("UV_REQUIRE_HASHES", "UV_NO_VERIFY_HASHES", "UV_TORCH_BACKEND", "UV_PREVIEW", "UV_INDEXES"),
     *("LD_PRELOAD", "LD_LIBRARY_PATH", "HATCH_ENV", "XPATH", "PATHX", "UV", "UV_", "MY_UV_OFFLINE"),
-    *("PYTHON_KEYRING", "HTTP_PROXY2", "RUST_LOG", "SOURCE_DATE_EPOCH", "", "_"),
+    *("UV_NO_INDEX", "PYTHON_KEYRING", "HTTP_PROXY2", "RUST_LOG", "SOURCE_DATE_EPOCH", "", "_"),
 ]
 PASSED = [
     *("PATH", "HOME", "TMPDIR", "TMP", "TEMP", "USER", "LANG", "LC_ALL", "SYSTEMROOT", "APPDATA"),
     *("HTTP_PROXY", "https_proxy", "ALL_PROXY", "no_proxy", "PYTHON_KEYRING_BACKEND"),
     *("UV_INDEX_FOO_PASSWORD", "UV_INDEX_FOO_USERNAME", "UV_INDEX_STRATEGY", "UV_OFFLINE"),
     *("UV_HTTP_TIMEOUT", "UV_KEYRING_PROVIDER", "UV_NATIVE_TLS", "UV_INSECURE_HOST"),
-    *("UV_CONCURRENT_DOWNLOADS", "UV_PRERELEASE", "UV_NO_INDEX", "UV_EXCLUDE_NEWER"),
+    *("UV_CONCURRENT_DOWNLOADS", "UV_PRERELEASE", "UV_EXCLUDE_NEWER"),
     *("XDG_CACHE_HOME", "DBUS_SESSION_BUS_ADDRESS", "UV_NO_CACHE", "UV_NO_CONFIG"),
 ]
 
@@ -128,6 +128,42 @@ def test_hostile_variables_do_not_reach_uv(
     assert list((tmp_path / "there").rglob("thing.py"))
     assert not list((tmp_path / "there").rglob("INSTALLER"))
     assert not (tmp_path / "hostile").exists()
+
+
+@pytest.mark.parametrize("value", ["1", "true", "0", "False", "", None])
+def test_no_index(tmp_path: Path, wheel_index: Path, value: str | None) -> None:
+    """uv itself has no such variable, and would ask PyPI."""
+    make_wheel(wheel_index, "thing", "1")
+    index = f'[[tool.uv.index]]\nurl = "{wheel_index.as_uri()}"\nformat = "flat"\ndefault = true\n'
+    project = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.10"\n'
+    text = f'{project}dependencies = ["thing"]\n{index}'
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    environ = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache")}
+    environ |= {} if value is None else {"UV_NO_INDEX": value}
+
+    def lock() -> None:
+        arguments = ["lock", "--python", sys.executable]
+        run_uv(arguments, folder=tmp_path, doing="x", environ=environ)
+
+    if value in ("1", "true"):
+        with pytest.raises(ToolError, match="index lookups were disabled"):
+            lock()
+        environ["UV_FIND_LINKS"] = str(wheel_index)
+    lock()
+    assert 'name = "thing"' in (tmp_path / "uv.lock").read_text("utf-8")
+
+
+def test_warnings(tmp_path: Path, wheel_index: Path) -> None:
+    make_wheel(wheel_index, "thing", "1")
+    project = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.10"\n'
+    heard: list[str] = []
+    environ = {**os.environ, "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheel_index)}
+    for requirement in ("thing", "thing[x]"):
+        text = f'{project}dependencies = ["{requirement}"]\n'
+        (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+        arguments = ["lock", "--python", sys.executable]
+        run_uv(arguments, folder=tmp_path, doing="x", environ=environ, warn=heard.extend)
+    assert heard == ["uv: warning: The package `thing==1` does not have an extra named `x`"]
 
 
 def test_words_of_uv_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,14 @@ class TestIndexes:
                 'constraint-dependencies = ["a @@ https://u:secret@h/a.whl"]',
                 "Requirement #1 in field `tool.uv.constraint-dependencies` is not valid",
             ),
+            (
+                '[[dependency-metadata]]\nname = "a"\nrequires-dist = ["b", "c @ https://u:x@h/c.whl"]',
+                (
+                    "A requirement in `requires-dist` of entry #1 in field"
+                    " `tool.uv.dependency-metadata` is a direct reference (`c @ …`), which layers"
+                    " do not support yet"
+                ),
+            ),
         ],
     )
     def test_faults(self, text: str, fault: str) -> None:
