@@ -30,6 +30,7 @@ class Check(str, Enum):
     SHADOWED_MODULE = "shadowed-module"
     FILE_CONFLICT = "file-conflict"
     CASE_CONFLICT = "case-conflict"
+    HIDDEN_FILE = "hidden-file"
     MISSING_LIBRARY = "missing-library"
 
     def __str__(self) -> str:
@@ -54,6 +55,7 @@ DEFAULTS: Levels = {
     Check.SHADOWED_MODULE: (("*", Level.WARNING),),
     Check.FILE_CONFLICT: (("*", Level.WARNING),),
     Check.CASE_CONFLICT: (("*", Level.WARNING),),
+    Check.HIDDEN_FILE: (("*", Level.WARNING),),
     Check.MISSING_LIBRARY: (("*", Level.WARNING),),
 }
 

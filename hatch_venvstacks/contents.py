@@ -24,6 +24,7 @@ from hatch_venvstacks.layout import check_buildable, layout_of
 from hatch_venvstacks.lock import select_wheels
 from hatch_venvstacks.metadata import describe_layer
 from hatch_venvstacks.names import check_names
+from hatch_venvstacks.package_files import PackageFiles, package_files
 from hatch_venvstacks.reliance import reliance
 from hatch_venvstacks.runtime_libraries import RuntimeLibraries
 from hatch_venvstacks.runtime_plan import runtime_plan
@@ -50,11 +51,13 @@ class _Surroundings:
     """What the layer has to do with the layers below.
 
     ``layers`` is what it and they hold; ``extended`` are its packages that have parts in them, as
-    folders below the site directory; ``linking`` is what it needs of their libraries.
+    folders below the site directory; ``packages`` is what they put into its packages, and
+    ``linking`` what it needs of their libraries.
     """
 
     layers: tuple[LayerContents, ...]
     extended: frozenset[str]
+    packages: PackageFiles
     linking: Linking
     preloaded: tuple[tuple[str, str], ...]
 
@@ -139,23 +142,26 @@ def _surroundings(
     context: Context,
 ) -> _Surroundings:
     """Look at the layer and at those below together; findings are reported."""
-    spec, site = layer.spec, layout_of(context.platform, layer.runtime.minor).site_packages
+    spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
+    site = layout.site_packages
     own = (*parts, *loose_parts(project, layer, context))
     names = frozenset(base.name for base in layer.stack.below)
     top = LayerContents(spec.name, own, names, spec.dynlib_exclude)
     layers = (top, *contents_below(layer, work / "below", context))
     libraries = RuntimeLibraries(layer, work / "libraries", context)
     imports = check_imports(layers, site)
-    linking = link_libraries(layers, site, layer.platform, libraries)
+    packages = package_files(layers, site, links=not layout.is_windows)
+    linking = link_libraries(layers, site, layer.platform, libraries, packages.beside)
     loaded = _preloaded(layer, layers, libraries)
     findings = (
         *imports.findings,
         *check_files(layers, site),
         *check_cases(layers, site, context.platform),
+        *packages.findings,
         *linking.findings,
     )
     report(findings, spec.checks, spec.name, context.reporter)
-    return _Surroundings(layers, imports.extended, linking, loaded)
+    return _Surroundings(layers, imports.extended, packages, linking, loaded)
 
 
 def _preloaded(
@@ -184,7 +190,8 @@ def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
     """What the wiring must have for the layers below, besides what every layer has."""
     held = {member.path for plan in plans for member in plan.members}
     inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
-    found = (*link_data(around.layers, layout), *around.linking.links)
+    libraries = around.linking.links
+    found = (*link_data(around.layers, layout, around.packages, libraries), *libraries)
     links = {link.path: link.layer for link in found}
     return Ties(links, tuple(sorted(inits - held)), _start(around, held, layout))
 

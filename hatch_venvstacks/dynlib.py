@@ -22,7 +22,7 @@ from hatch_venvstacks.loader import candidates, folders, is_guaranteed
 from hatch_venvstacks.overlay import FoundLibrary, Overlay, parents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hatch_venvstacks.inventory import LayerContents
     from hatch_venvstacks.native import Native
@@ -57,12 +57,18 @@ class Linking:
 
 
 def link_libraries(
-    layers: Sequence[LayerContents], site: str, platform: TargetPlatform, runtime: Runtime
+    layers: Sequence[LayerContents],
+    site: str,
+    platform: TargetPlatform,
+    runtime: Runtime,
+    beside: Mapping[str, int] | None = None,
 ) -> Linking:
     """The links that the top one of ``layers``, which are in import order, needs.
 
     ``site`` is the site directory of all of them; ``runtime`` gives the libraries of the CPython
     itself, by their paths in the last layer, and is asked only where no other layer has one.
+    ``beside`` are files that packages of the top layer have in layers below, with the numbers of
+    these: libraries among them find from here what they need.
 
     :raises BuildError: where a file would get another library than it has in its own layer, or a
         link has no place; with one line for each.
@@ -74,6 +80,8 @@ def link_libraries(
     for path, found in linker.overlay.natives(0):
         linker.visit(path, found, ())
         linker.visit_run_path(path, found)
+    for path, number in (beside or {}).items():
+        linker.visit_beside(path, number)
     linker.check_places()
     if linker.conflicts:
         raise BuildError(
@@ -160,6 +168,14 @@ class _Linker:
                 for place, other in self.overlay.libraries(layer, folder):
                     if self.overlay.find(place) == other:
                         self._link(place, other)
+
+    def visit_beside(self, path: str, layer: int) -> None:
+        """Link the library ``path`` of ``layer``, unless its folder will be linked as it is."""
+        found = self.overlay.find(path) if layer else None
+        if found is None or found.layer != layer:
+            return
+        if self.overlay.holders(posixpath.dirname(path)) != [layer]:
+            self._link(path, found)
 
     def check_places(self) -> None:
         """Note links that would have to lie below a file of the layer."""

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import posixpath
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.namespaces import init_kind
@@ -107,6 +108,12 @@ def loose_inventory(
 def is_known(first: str, second: str, layers: Sequence[LayerContents]) -> bool:
     """Whether a layer below the top one of ``layers`` has both named layers in its own stack."""
     return any({first, second} <= {layer.name, *layer.below} for layer in layers[1:])
+
+
+def is_excluded(layer: LayerContents, path: str) -> bool:
+    """Whether ``layer`` keeps its library at ``path`` for itself."""
+    names = (path, posixpath.basename(path))
+    return any(fnmatchcase(name, pattern) for pattern in layer.excluded for name in names)
 
 
 def visible(layers: Sequence[LayerContents]) -> list[LayerContents]:

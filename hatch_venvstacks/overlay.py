@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+
+from hatch_venvstacks.inventory import is_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,10 +63,7 @@ class Overlay:
 
     def excludes(self, layer: int, path: str) -> bool:
         """Whether that layer keeps the library for itself."""
-        names = (path, posixpath.basename(path))
-        return bool(layer) and any(
-            fnmatchcase(name, pattern) for pattern in self.layers[layer].excluded for name in names
-        )
+        return bool(layer) and is_excluded(self.layers[layer], path)
 
     def holders(self, folder: str) -> list[int]:
         """The layers that have something in ``folder``, or below it."""

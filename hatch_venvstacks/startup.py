@@ -50,7 +50,9 @@ def run():
 # The path files of the layers below run once each. Those that belong to wiring must not: this layer
 # names all layers below it itself. `site` then handles the site directory of a virtual environment
 # a second time (CPython 3.10 to 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main`
-# after), which would run the layer's own path files twice: so that second time is passed over.
+# after), which would run the layer's own path files twice: so that second time is passed over. Then
+# it is time, too, to let `site.getsitepackages` give the folders that are on `sys.path`: there are
+# programs that look for libraries and plugins of other distributions in these.
 _RUN = """\
     for folder, skipped in {folders}:
         folder = site.makepath(_SITE, folder)[0]
@@ -64,6 +66,7 @@ _RUN = """\
 
 def _once(known_paths, prefixes=None, _all=site.addsitepackages):
     site.addsitepackages = _all
+    site.PREFIXES += [os.path.abspath(os.path.join(_SITE, one)) for one in {prefixes}]
     return known_paths
 """
 # What CPython 3.15 has for it. `site` comes here again for each layer below, whose own file names
@@ -145,7 +148,8 @@ def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> s
     ]
     template = _RUN_FROM_3_15 if _has_start_files(layout) else _RUN
     more = _FIND_NAMESPACES if start.has_namespaces else ""
-    source = _HEAD + template.format(folders=folders, more=more)
+    prefixes = [f"{up}/{name}" for name in below]
+    source = _HEAD + template.format(folders=folders, more=more, prefixes=prefixes)
     if start.preloaded:
         paths = [
             posixpath.relpath(f"{layer}/{path}", f"{top}/{site}") for layer, path in start.preloaded

@@ -42,7 +42,7 @@ pytestmark = [
 X86_64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="these wheels are for x86-64")
 CHECKS = (
     *("split-package", "shadowed-module", "file-conflict", "case-conflict"),
-    "missing-library",
+    *("hidden-file", "missing-library"),
 )
 
 # Of every distribution that is seen: how often, and which files are not as its RECORD says.

@@ -262,6 +262,47 @@ print(json.dumps([file.read_text() for file in files]))
     }
 
 
+def test_files_that_packages_look_for_themselves(repo: Monorepo, tmp_path: Path) -> None:
+    """Below `sys.prefix`, among the programs, and beside the modules of a package above."""
+    program = Path(shutil.which("true") or "").read_bytes()
+    make_wheel(
+        *(repo.wheels, "vl-low", "1.0"),
+        files={
+            "vl_pkg/data/deep/low": "low",
+            "vl_pkg/both/low": "low",
+            "vl_host/__init__.py": "HOST = True\n",
+        },
+        scripts={"vl-program": program, "vl-script": "#!/bin/sh\nexit 3\n"},
+        data={"data/lib/vl/library": "low", "data/lib/vl-library": "low"},
+    )
+    # In one site directory `vl_pkg/__init__.py` finds what the other one brings.
+    package = "import os\nHERE = os.path.dirname(__file__)\n"
+    files = {"vl_pkg/__init__.py": package, "vl_pkg/both/top": "top", "vl_host/late": ""}
+    make_wheel(repo.wheels, "vl-top", "1.0", files)
+    repo.layer(FRAMEWORK, dependencies=["vl-low"], base=[RUNTIME])
+    repo.layer(APP, dependencies=["vl-top"], base=[FRAMEWORK])
+    said = "".join(repo.build(folder).stderr for folder in (RUNTIME, FRAMEWORK, APP))
+    # What lies below cannot have links to what lies above.
+    assert said.count("(hidden-file)") == 1
+    assert "The package `vl_host` of `vl-low` in layer `fw` does not find `lib/python" in said
+    assert "/vl_host/late`, which `vl-top` in layer `app` puts into its folder" in said
+    unpack_all(repo.archives(), tmp_path / "first").rename(tmp_path / "moved here")
+    app = tmp_path / "moved here/app"
+    source = """
+import json, os, subprocess, sys, sysconfig, vl_pkg
+names = ["lib/vl/library", "lib/vl-library"]
+files = [os.path.join(sys.prefix, name) for name in names]
+files += [os.path.join(vl_pkg.HERE, name) for name in ("data/deep/low", "both/low", "both/top")]
+program = os.path.join(sysconfig.get_path("scripts"), "vl-program")
+print(json.dumps([[open(file).read() for file in files], subprocess.call([program])]))
+"""
+    assert facts(app / "bin/python", tmp_path, source) == [["low"] * 4 + ["top"], 0]
+    assert not (app / "bin/vl-script").exists()
+    (linked,) = app.glob("lib/*/site-packages/vl_pkg/data")
+    assert linked.is_symlink()
+    assert [record_faults(tmp_path / "moved here" / name) for name in ("fw", "app")] == [[], []]
+
+
 def test_sitecustomize(repo: Monorepo, tmp_path: Path) -> None:
     nested = {"vl_nested/__init__.py": "", "vl_nested/sitecustomize.py": "WHO = 'nested'\n"}
     make_wheel(repo.wheels, "vl-nested", "1.0", nested)
@@ -380,7 +421,7 @@ def test_layers_that_still_fit_and_those_that_do_not(repo: Monorepo, tmp_path: P
 
 def layer_json(root: Path, name: str, **changes: Any) -> None:
     described: dict[str, Any] = {
-        "format": 5,
+        "format": 6,
         "name": name,
         "platform": "linux_x86_64",
         "python": {"abi": "cp311"},
@@ -405,7 +446,7 @@ def test_other_reasons_not_to_fit(tmp_path: Path) -> None:
     assert len(check_deployment(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 5}', "\ud800"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 6}', "\ud800"])
 def test_descriptions_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     file = tmp_path / "app/share/venvlayer/layer.json"
     file.parent.mkdir(parents=True)

@@ -254,6 +254,23 @@ def test_processes_that_start_others(tmp_path: Path, minor: str) -> None:
 
 
 @posix
+@pytest.mark.parametrize("options", [(), ("-I",)])
+def test_site_directories_of_all_layers(
+    tmp_path: Path, minor: str, options: tuple[str, ...]
+) -> None:
+    """Programs look there for the libraries of others: cuda-pathfinder, onnxruntime, tensorflow."""
+    there = Deployment(tmp_path, minor, DIAMOND)
+    there.write("left", "counter.pth", COUNT)
+    code = "import json, site; print(json.dumps([site.getsitepackages(), site.PREFIXES]))"
+    for layer, order in (("app", ["app", "left", "right", "runtime"]), ("left", None)):
+        command = [str(tmp_path / layer / "bin/python"), *options, "-c", code]
+        done = subprocess.run(command, check=True, capture_output=True, env={})
+        roots = [str(tmp_path / name) for name in order or ["left", "runtime"]]
+        assert json.loads(done.stdout) == [[f"{one}/{there.site}" for one in roots], roots]
+        assert done.stderr == b""
+
+
+@posix
 def test_site_works_as_before_for_the_program(tmp_path: Path, minor: str) -> None:
     there = Deployment(tmp_path, minor, {"rt": (), "app": ("rt",)})
     there.write("rt", "counter.pth", COUNT)
