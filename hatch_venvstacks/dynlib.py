@@ -170,11 +170,12 @@ class _Linker:
                         self._link(place, other)
 
     def visit_beside(self, path: str, layer: int) -> None:
-        """Link the library ``path`` of ``layer``, unless its folder will be linked as it is."""
+        """Link the library ``path`` of ``layer``, unless a link to its folder does as well."""
         found = self.overlay.find(path) if layer else None
         if found is None or found.layer != layer:
             return
-        if self.overlay.holders(posixpath.dirname(path)) != [layer]:
+        alone = self.overlay.holders(posixpath.dirname(path)) == [layer]
+        if not (alone and self._is_complete(path, found)):
             self._link(path, found)
 
     def check_places(self) -> None:

@@ -138,6 +138,23 @@ def test_library_beside_files_of_the_package_has_what_it_needs() -> None:
     }
 
 
+def test_library_that_finds_more_from_here_is_linked_by_itself() -> None:
+    """As a plugin of PyQt6-Qt6 that needs PyQt6-WebEngine-Qt6."""
+    needs = Native("libx.so", ("liby.so",), (), ("$ORIGIN/../../lib",))
+    low = dist(
+        "low", "@pkg/lib/low", "@pkg/x/plugins/data", natives={"@pkg/x/plugins/libx.so": needs}
+    )
+    mid = dist("mid", natives={"@pkg/lib/liby.so": Native("liby.so")})
+    layers = layer("mid", mid, below=["rt"]), layer("rt", low)
+    top = dist("top", "@pkg/__init__.py")
+    assert links(layer("app", top, below=["mid", "rt"]), *layers) == {
+        "@pkg/lib/liby.so": "mid",
+        "@pkg/lib/low": "rt",
+        "@pkg/x/plugins/libx.so": "rt",
+        "@pkg/x/plugins/data": "rt",
+    }
+
+
 def test_what_has_modules_in_the_package_is_not_its_guest() -> None:
     """A package that another one replaces keeps its files to itself."""
     low = dist("low", "@pkg/__init__.py", "@pkg/data/x", "@pkg/sub/__init__.py", "@pkg/sub/y")

@@ -225,7 +225,9 @@ def test_folders_are_linked_where_nothing_else_is_in_them(place: Place) -> None:
 @layered
 def test_only_what_is_needed_is_linked(place: Place) -> None:
     found = {name for name in links(place.folder(RIGHT)) if not name.startswith("bin/")}
-    assert found == {f"lib/python{place.minor}/site-packages/vl_one/lib"}
+    # Beside it, what programs look for below `sys.prefix`, needed or not.
+    data = "lib/libvldata.so.1"
+    assert found == {f"lib/python{place.minor}/site-packages/vl_one/lib", data}
 
 
 @layered
