@@ -328,7 +328,7 @@ print(json.dumps([getattr(sys, "vl_customized", None), nested.WHO, site.ENABLE_U
 
 
 def test_what_moved_below_leaves_nothing_above(repo: Monorepo, tmp_path: Path) -> None:
-    make_wheel(repo.wheels, "vl-low", "1.0")
+    make_wheel(repo.wheels, "vl-low", "1.0", data={"data/share/vl/low": "low"})
     repo.layer(FRAMEWORK, base=[RUNTIME])
     repo.layer(APP, dependencies=["vl-low"], base=[FRAMEWORK])
     for folder in (RUNTIME, FRAMEWORK, APP):
@@ -347,6 +347,14 @@ def test_what_moved_below_leaves_nothing_above(repo: Monorepo, tmp_path: Path) -
         "import json; from importlib.metadata import version; print(json.dumps(version('vl-low')))"
     )
     assert facts(export / "app/bin/python", tmp_path, source) == "1.0"
+    assert (export / "app/share/vl").is_symlink()
+    # Nor does what is nowhere any more leave a link.
+    repo.layer(FRAMEWORK, base=[RUNTIME])
+    repo.layer(APP, base=[FRAMEWORK])
+    for folder in (FRAMEWORK, APP):
+        repo.build(folder, "lock")
+    repo.build(APP, "export")
+    assert [path.name for path in (export / "app/share").iterdir()] == ["venvlayer"]
 
 
 def test_libraries_of_the_system_are_found_as_everywhere(repo: Monorepo, tmp_path: Path) -> None:

@@ -254,6 +254,27 @@ def test_processes_that_start_others(tmp_path: Path, minor: str) -> None:
 
 
 @posix
+def test_processes_of_multiprocessing(tmp_path: Path, minor: str) -> None:
+    """They are started with the layer's own interpreter, and see the same stack."""
+    there = Deployment(tmp_path / "some where", minor, {"rt": (), "fw": ("rt",), "app": ("fw",)})
+    there.write("fw", "counter.pth", COUNT)
+    there.write("fw", "vl_low.py", "import sys\ndef look(_): return sys.executable, sys.ran\n")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, multiprocessing, vl_low\n"
+        "if __name__ == '__main__':\n"
+        "    found = []\n"
+        "    for method in ('spawn', 'forkserver'):\n"
+        "        with multiprocessing.get_context(method).Pool(1) as pool:\n"
+        "            found += pool.map(vl_low.look, [0])\n"
+        "    print(json.dumps(found))\n"
+    )
+    python = there.root / "app/bin/python"
+    done = subprocess.run([python, program], check=True, capture_output=True, env={})
+    assert json.loads(done.stdout) == [[str(python), ["fw"]]] * 2
+
+
+@posix
 @pytest.mark.parametrize("options", [(), ("-I",)])
 def test_site_directories_of_all_layers(
     tmp_path: Path, minor: str, options: tuple[str, ...]
