@@ -49,6 +49,10 @@ class BuildError(VenvLayerError):
     """A layer cannot be put together: two owners of a file, a missing launch module …"""
 
 
+class DeployError(VenvLayerError):
+    """An archive of a layer is not what was published, or cannot be unpacked."""
+
+
 class ToolError(VenvLayerError):
     """A tool that was called (uv) failed; its own words are kept in ``detail``."""
 

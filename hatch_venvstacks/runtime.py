@@ -28,6 +28,8 @@ __all__ = ["RuntimeTree", "interpreter", "lock_runtime", "provide_runtime", "run
 
 _RELEASES = "https://github.com/astral-sh/python-build-standalone/releases/download"
 _MIRROR = "UV_PYTHON_INSTALL_MIRROR"
+# The objects of a "full" archive of python-build-standalone are many times what is needed.
+_SKIPPED = ("python/build/",)
 
 
 def lock_runtime(
@@ -219,7 +221,7 @@ def _unpacked(
             packed, everything = Path(scratch, "archive"), Path(scratch, "tree")
             fetch(_mirrored(archive.url), archive.sha256, packed, root=root, reporter=reporter)
             everything.mkdir()
-            unpack(packed, everything, shown(archive.url))
+            unpack(packed, everything, shown(archive.url), RuntimeSourceError, skipped=_SKIPPED)
             for entry in sorted(_top(everything).iterdir()):
                 shutil.move(entry, folder / entry.name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import gzip
 import lzma
 import os
@@ -11,41 +12,52 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EROFS
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
-from hatch_venvstacks.errors import RuntimeSourceError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# The objects of a "full" archive of python-build-standalone are many times what is needed.
-_SKIPPED = ("python/build/",)
+    from hatch_venvstacks.errors import VenvLayerError
+
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class _Member:
-    """An entry of an archive; ``kind`` is ``file``, ``folder``, ``link`` (symbolic) or ``hard``."""
+    """An entry of an archive; ``kind`` is ``file``, ``folder``, ``link`` (symbolic) or ``hard``.
+
+    ``mtime`` is the time of its last change, in seconds since 1970.
+    """
 
     name: str
     kind: str
+    mtime: float
     executable: bool = False
     target: str = ""
     content: Callable[[], IO[bytes]] | None = None
 
 
-def unpack(archive: Path, folder: Path, name: str) -> None:
+def unpack(
+    archive: Path,
+    folder: Path,
+    name: str,
+    error: type[VenvLayerError],
+    *,
+    skipped: tuple[str, ...] = (),
+) -> None:
     """Unpack ``archive``: a tar file (plain, gzip, zstd, xz) or a zip file, by its first bytes.
 
-    ``folder`` exists and is empty; files there get the modes 0644 and 0755. Errors call the archive
-    ``name``.
+    ``folder`` exists and is empty; what lies there gets the modes 0644 and 0755, and the times of
+    the archive. Folders that are ``skipped`` (``"python/build/"``) are left out. An ``error`` calls
+    the archive ``name``.
 
-    :raises RuntimeSourceError: where the archive cannot be read, or where a member would lie
-        outside, replaces another one, or is neither file, folder nor link.
+    :raises VenvLayerError: an ``error``, where the archive cannot be read, or where a member would
+        lie outside, replaces another one, or is neither file, folder nor link.
     """
     import zstandard
 
@@ -64,22 +76,22 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
     )
     try:
         with archive.open("rb") as file:
-            _write_all(_members(file), folder)
-    except damaged as error:
-        raise RuntimeSourceError(
-            f"The archive `{name}` cannot be unpacked: {error}",
+            _write_all(_members(file), folder, skipped)
+    except damaged as cause:
+        raise error(
+            f"The archive `{name}` cannot be unpacked: {cause}",
             hint="It is to be a `.tar.gz`, `.tar.zst`, `.tar.xz` or `.zip` file",
-        ) from error
-    except OSError as error:
+        ) from cause
+    except OSError as cause:
         # A full or read-only disk is not the archive's fault, as a name is that is too long.
-        if error.errno in (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO):
+        if cause.errno in (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO):
             raise
-        raise RuntimeSourceError(f"The archive `{name}` cannot be unpacked: {error}") from error
-    except _RefusedError as error:
-        raise RuntimeSourceError(
-            f"The archive `{name}` is refused: {error}",
+        raise error(f"The archive `{name}` cannot be unpacked: {cause}") from cause
+    except _RefusedError as cause:
+        raise error(
+            f"The archive `{name}` is refused: {cause}",
             hint="Use an archive from a source that you trust",
-        ) from error
+        ) from cause
 
 
 def _members(file: IO[bytes]) -> Iterator[_Member]:
@@ -112,6 +124,7 @@ def _tar_members(stream: IO[bytes]) -> Iterator[_Member]:
             yield _Member(
                 info.name,
                 kind,
+                info.mtime,
                 bool(info.mode & 0o111),
                 info.linkname,
                 partial(_tar_content, tar, info),
@@ -129,24 +142,28 @@ def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
+            # Zip files hold no time zone; ours are UTC, as those of most tools that care.
+            mtime = calendar.timegm((*info.date_time, 0, 0, 0))
             if info.is_dir():
-                yield _Member(info.filename, "folder")
+                yield _Member(info.filename, "folder", mtime)
             elif stat.S_ISLNK(mode):
-                yield _Member(info.filename, "link", target=archive.read(info).decode())
+                yield _Member(info.filename, "link", mtime, target=archive.read(info).decode())
             else:
                 yield _Member(
                     info.filename,
                     "file",
+                    mtime,
                     bool(mode & 0o111),
                     content=partial(archive.open, info),
                 )
 
 
-def _write_all(members: Iterator[_Member], folder: Path) -> None:
+def _write_all(members: Iterator[_Member], folder: Path, skipped: tuple[str, ...]) -> None:
     links: set[str] = set()
+    times: dict[Path, float] = {}
     for member in members:
         name = _checked(member.name)
-        if name == "." or f"{name}/".startswith(_SKIPPED):
+        if name == "." or (skipped and f"{name}/".startswith(skipped)):
             continue
         # Whoever writes through a link writes somewhere else; trees that were packed have no such.
         if any(parent in links for parent in _parents(name)):
@@ -156,14 +173,19 @@ def _write_all(members: Iterator[_Member], folder: Path) -> None:
             raise _RefusedError(f"it holds `{member.name}` twice")
         place.parent.mkdir(parents=True, exist_ok=True)
         _write(member, place, folder)
+        times[place] = member.mtime
         if member.kind == "link":
             links.add(name)
     _check_links(links, folder)
+    # Writing a file touches its folder, so the times come last, the deepest first.
+    for place in sorted(times, reverse=True):
+        _date(place, times[place])
 
 
 def _write(member: _Member, place: Path, folder: Path) -> None:
     if member.kind == "folder":
         place.mkdir(exist_ok=True)
+        place.chmod(0o755)
     elif member.kind == "link":
         if member.target.startswith("/") or "\\" in member.target:
             raise _RefusedError(f"the link `{member.name}` leads to `{member.target}`")
@@ -176,6 +198,13 @@ def _write(member: _Member, place: Path, folder: Path) -> None:
         place.chmod(0o755 if member.executable else 0o644)
     else:
         raise _RefusedError(f"`{member.name}` is a {member.kind}")
+
+
+def _date(place: Path, mtime: float) -> None:
+    if os.utime in os.supports_follow_symlinks or not place.is_symlink():
+        # Of times that no file can have, there is no need.
+        with suppress(OverflowError, OSError):
+            os.utime(place, (mtime, mtime), follow_symlinks=not place.is_symlink())
 
 
 def _checked(name: str) -> str:

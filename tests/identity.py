@@ -231,7 +231,8 @@ def wrong_records(archive: Path, folder: Path) -> Iterator[str]:
     """Unpack ``archive`` into ``folder`` and read it again: what is not as its RECORDs say."""
     folder.mkdir(parents=True)
     subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
-    for record in sorted(folder.rglob("*.dist-info/RECORD")):
+    # Those that a distribution has in its own folder came with it from elsewhere.
+    for record in sorted(folder.rglob("site-packages/*.dist-info/RECORD")):
         site = record.parent.parent
         for name, digest, size in csv.reader(io.StringIO(record.read_text("utf-8"))):
             path = site / name

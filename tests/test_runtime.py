@@ -370,7 +370,8 @@ def unpacked(tmp_path: Path, content: bytes) -> Path:
     (tmp_path / "archive").write_bytes(content)
     folder = tmp_path / "folder"
     folder.mkdir()
-    unpack(tmp_path / "archive", folder, "the name")
+    skipped = ("python/build/",)
+    unpack(tmp_path / "archive", folder, "the name", RuntimeSourceError, skipped=skipped)
     return folder
 
 
