@@ -141,7 +141,6 @@ def test_only_what_belongs_into_a_runtime_is_copied(copies: Copies, minor: str) 
     assert (library / "ensurepip" / "_bundled").is_dir()
     assert not (library / "site-packages").exists()
     assert not (library / "test").exists()
-    assert not (library / "sitecustomize.py").exists()
     assert not list(folder.rglob("*.a"))
     assert not list((folder / "bin").glob("*config*"))
     header = folder / "include" / f"python{minor}" / "Python.h"
@@ -394,8 +393,14 @@ def test_libraries_in_the_hosts_folder_come_along(
     with_private_library: Callable[..., HostPython], tmp_path: Path
 ) -> None:
     host = with_private_library("-Wl,-soname,libprivate.so.1")
+    # What its owner has the interpreter do at the start stays there.
+    managed = "EXTERNALLY-MANAGED", "sitecustomize.py", "usercustomize.py"
+    for name in managed:
+        (host.stdlib / name).write_text("raise SystemExit(9)\n")
     copy_host(host, tmp_path / "copy")
     shutil.rmtree(host.prefix)
+    library = tmp_path / "copy" / "lib" / f"python{host.minor}"
+    assert not {path.name for path in library.iterdir()} & {*managed}
     module = tmp_path / "copy" / "lib" / f"python{host.minor}" / "lib-dynload" / "_uses_it.so"
     assert elf.read(module.read_bytes()).run_path == ("$ORIGIN/../../private",)
     code = (
