@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.requirements import Requirement
@@ -70,20 +71,30 @@ class Conflict:
             hint=self._way_out(list(dict.fromkeys(one for one, _ in found)), ask),
         )
 
+    @cached_property
+    def _held(self) -> Mapping[str, Mapping[str, Held]]:
+        # What a version hides may differ from platform to platform, and does not matter here.
+        return {
+            platform: {name: replace(one, shadowed=()) for name, one in names.items()}
+            for platform, names in self.held.items()
+        }
+
     def _everything(self) -> list[Held]:
-        return list(dict.fromkeys(one for names in self.held.values() for one in names.values()))
+        return list(dict.fromkeys(one for names in self._held.values() for one in names.values()))
 
     def _on(self, one: Held, platforms: Sequence[str] = ()) -> str:
         """Where ``one`` is held, or in the way, if that is not on all platforms."""
-        where = platforms or [name for name, held in self.held.items() if held.get(one.name) == one]
-        return "" if len(where) == len(self.held) else f" on {', '.join(where)}"
+        where = platforms or [
+            name for name, held in self._held.items() if held.get(one.name) == one
+        ]
+        return "" if len(where) == len(self._held) else f" on {', '.join(where)}"
 
     def _direct(self) -> Iterator[tuple[Held, str]]:
         """What the layer itself requires and a layer below holds in another version."""
         found: dict[tuple[Held, str], list[str]] = {}
         for text in self.spec.requirements:
             requirement = Requirement(text)
-            for platform, names in self.held.items():
+            for platform, names in self._held.items():
                 one = names.get(canonicalize_name(requirement.name))
                 if (
                     one is not None

@@ -143,6 +143,16 @@ def test_conflict_through_others_on_one_platform() -> None:
     )
 
 
+def test_other_versions_that_are_hidden_do_not_matter() -> None:
+    other = Held("x", "1.0", "base", (("2.0", "left"),))
+    held = {LINUX: HELD[LINUX], WINDOWS: {"x": other}}
+    ask = World({("a",): lock(a=["x"], x=[])})
+    for requirement in ("a", "x>=2"):
+        message = said((requirement,), "you require x==1.0", held=held, ask=ask)
+        assert message.count("layer `base` holds") == 1
+        assert LINUX not in message
+
+
 def test_two_requirements_that_conflict_through_others() -> None:
     ask = World({("a",): lock(a=["x"], x=[]), ("b",): lock(b=["x"], x=[])})
     message = said(("a", "b"), "you require x==1.0", ask=ask)

@@ -18,7 +18,7 @@ from hatch_venvstacks.index_inputs import (
     inputs_table,
     read_inputs,
 )
-from hatch_venvstacks.indexes import ResolutionIndexes, resolution_indexes
+from hatch_venvstacks.indexes import ResolutionIndexes, check_folders, resolution_indexes
 from hatch_venvstacks.lock import Lock, LockInputs
 from hatch_venvstacks.platforms import PLATFORMS
 from hatch_venvstacks.spec import Index, LayerKind, LayerSpec, PackageSource, UvSettings
@@ -443,3 +443,18 @@ def test_held_below(tmp_path: Path) -> None:
     assert both.held == {"d": (("local", LINUX), ("remote", windows))}
     # They are no part of what is recorded.
     assert index_inputs(found, {"a", "b"}, tmp_path).sources == {"b": ("remote",)}
+
+
+def test_folder_of_wheels_that_is_not_flat(tmp_path: Path) -> None:
+    """uv would find nothing in it, and look on elsewhere."""
+    wheel = tmp_path / "vl_x-1.0-py3-none-any.whl"
+    wheel.touch()
+    index = Index("mine", tmp_path.as_uri())
+    with pytest.raises(ConfigError) as caught:
+        check_folders(RUNTIME, ResolutionIndexes((CORP, index)))
+    message = f"layer `py` is a folder of wheels, and is not said to be one: {tmp_path}"
+    assert caught.value.message.endswith(message)
+    assert 'Add `format = "flat"`' in caught.value.hint
+    check_folders(RUNTIME, ResolutionIndexes((CORP, replace(index, flat=True))))
+    wheel.unlink()
+    check_folders(RUNTIME, ResolutionIndexes((CORP, index)))

@@ -145,17 +145,6 @@ def test_folder_of_an_index_that_is_missing(repo: Monorepo) -> None:
     assert "is a folder that does not exist" in refused(repo, BASE)
 
 
-def test_folder_of_wheels_that_is_not_flat(repo: Monorepo) -> None:
-    """uv would find nothing in it, and look on elsewhere."""
-    index = {"name": "mine", "url": str(repo.wheels)}
-    layer(repo, BASE, "vl-x", **uv(index=[index]))
-    shown = refused(repo, BASE)
-    assert f"is a folder of wheels, and is not said to be one: {repo.wheels}" in shown
-    assert 'Add `format = "flat"`' in shown
-    layer(repo, BASE, "vl-x", **uv(index=[{**index, "format": "flat"}]))
-    lock(repo, BASE)
-
-
 @pytest.mark.parametrize(
     "url", ["z=https://u:hunter2@h/s", " https://u:hunter2@h", "h/s?token=hunter2", "hunter2@h/s"]
 )
