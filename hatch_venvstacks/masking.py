@@ -19,7 +19,8 @@ _ADDRESSES = frozenset(
     ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX", "UV_INDEX_URL")
 )
 _USER = re.compile(r"//(?P<name>[^\s:@/]*)(?::(?P<password>\S*))?@")
-_ADDRESS_USER = re.compile(r"(://)[^\s'\"`<>]*@")
+# With one slash it is an address that somebody has mistyped.
+_ADDRESS_USER = re.compile(r"(://|:/(?=[^\s/:@]+:))[^\s'\"`<>]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#`'\")]*")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.masking import masked
+from hatch_venvstacks.masking import masked, without_users
 
 URL = "https://joe:hunter2@host/simple"
 
@@ -29,3 +29,17 @@ def test_masked(text: str, environ: dict[str, str], shown: str | None) -> None:
     found = masked(text, environ)
     assert "hunter2" not in found
     assert found == (text.replace("hunter2", "****") if shown is None else shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://joe:pw@host/a", "at https://****@host/a"),
+        ("at https://token@host/a", "at https://****@host/a"),
+        ("mistyped: `htt:/joe:p:w@host/a`", "mistyped: `htt:/****@host/a`"),
+        ("in C:/layers/app@1.0", "in C:/layers/app@1.0"),
+        ("https://host/a and joe@host", "https://host/a and joe@host"),
+    ],
+)
+def test_without_users(text: str, shown: str) -> None:
+    assert without_users(text) == shown
