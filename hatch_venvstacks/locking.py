@@ -154,7 +154,7 @@ def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
     provided = {one.name: held_versions(held_below(below, one.name, projects)) for one in targets}
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
     changes += _changed_indexes(lock, base)
-    changes += (line for lines in changed_wheels(lock).values() for line in lines)
+    changes += (line for lines in changed_wheels(lock, context.store).values() for line in lines)
     changes += wheel_source_changes(lock, spec)
     runtime = runtime_of(below) if below else lock.inputs.runtime
     if runtime is None:  # The layer was not a runtime when it was locked.

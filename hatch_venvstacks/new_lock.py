@@ -63,7 +63,7 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     runtime = _runtime(base, targets, previous, context)
     check_python(spec, runtime)
     python = layer_python(runtime, base.stack, context)
-    refresh = list(changed_wheels(previous)) if previous else []
+    refresh = list(changed_wheels(previous, context.store)) if previous else []
     pins = _pins(previous, context.upgrade)
     excluded = excluded_packages(spec, base.below)
     locks = [lock for _, lock in base.below]

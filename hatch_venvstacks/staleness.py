@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.digest import file_sha256
+from hatch_venvstacks.digest import remembered_sha256
 from hatch_venvstacks.lock import DYNAMIC, OVER, REQUIRES, wheel_location
 from hatch_venvstacks.spec import RuntimeOrigin
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.lock import Lock
     from hatch_venvstacks.platforms import TargetPlatform
     from hatch_venvstacks.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.store import Store
 
 
 def staleness(
@@ -50,10 +51,10 @@ def staleness(
     return lines
 
 
-def changed_wheels(lock: Lock) -> dict[str, list[str]]:
+def changed_wheels(lock: Lock, store: Store) -> dict[str, list[str]]:
     """The distributions whose local wheels are not the files that were locked.
 
-    Names to what is with their wheels, a line each.
+    Names to what is with their wheels, a line each. Hashes are remembered in ``store``.
     """
     changes: dict[str, list[str]] = {}
     for package in lock.pylock.packages:
@@ -63,7 +64,7 @@ def changed_wheels(lock: Lock) -> dict[str, list[str]]:
             path = Path(wheel_location(wheel, lock.path.parent))
             if not path.is_file():
                 line = f"the local wheel is gone: {wheel.path}"
-            elif file_sha256(path) != wheel.hashes["sha256"]:
+            elif remembered_sha256(path, store) != wheel.hashes["sha256"]:
                 line = f"the local wheel has changed: {wheel.path}"
             else:
                 continue

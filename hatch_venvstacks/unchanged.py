@@ -8,7 +8,6 @@ such as the archive itself, the file system's word is taken that nobody wrote to
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.compiling import compiler_identity
-from hatch_venvstacks.digest import file_sha256
+from hatch_venvstacks.digest import file_sha256, remembered_sha256
 from hatch_venvstacks.errors import ConfigError
 from hatch_venvstacks.installation import sibling_builder
 from hatch_venvstacks.lock_file import read_lock
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 # Libraries whose answers decide what is packed.
 _LIBRARIES = ("hatchling", "installer", "macholib", "packaging", "pyelftools")
-# In nanoseconds: a file that was written so lately may be written to again at the same time.
-_RECENT = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def find_built(key: str, archive: Path, store: Store) -> Built | None:
     try:
         if file_sha256(archive.with_name(f"{archive.name}.json")) != built.metadata:
             return None
-        return built if _large_sha256(archive, store) == built.archive else None
+        return built if remembered_sha256(archive, store) == built.archive else None
     except OSError:
         return None
 
@@ -168,18 +165,3 @@ def _siblings(layer: LockedLayer, context: Context) -> Iterator[str]:
         lock = layer.lock if spec is layer.spec else read_lock(spec.lock_file)
         for one in locked_siblings(lock, layer.platform.name):
             yield builder.key(one.root)
-
-
-def _large_sha256(path: Path, store: Store) -> str:
-    """The SHA-256 (hex) of a file, from the store where nobody has written to it since."""
-    state = path.stat()
-    times = (state.st_mtime_ns, state.st_ctime_ns)
-    seen = [state.st_size, state.st_ino, *times]
-    key = f"file {path.resolve()}"
-    known = store.document(key)
-    if known is not None and known["state"] == seen:
-        return str(known["sha256"])
-    found = file_sha256(path)
-    if max(times) < time.time_ns() - _RECENT:
-        store.keep_document(key, {"state": seen, "sha256": found})
-    return found

@@ -29,6 +29,7 @@ from hatch_venvstacks.spec import (
     RuntimeRequest,
 )
 from hatch_venvstacks.staleness import changed_wheels, python_changes, staleness
+from hatch_venvstacks.store import Store
 
 LINUX, MAC = "linux_x86_64", "macosx_arm64"
 HERE = [PLATFORMS[LINUX]]
@@ -264,7 +265,7 @@ def test_all_local_wheels_that_have_changed(tmp_path: Path) -> None:
     (tmp_path / files[0]).write_bytes(b"another")
     wheels = [wheel(file.split("-", 2)[2][:-4], path=file) for file in files]
     value = lock(package(*wheels), path=tmp_path / "pylock.toml")
-    assert changed_wheels(value) == {
+    assert changed_wheels(value, Store(tmp_path / "store")) == {
         "thing": [
             f"the local wheel has changed: {files[0]}",
             f"the local wheel is gone: {files[1]}",
