@@ -27,6 +27,8 @@ IN_USE = 3600.0
 # In seconds: the time of an entry's last use is not noted more often.
 _NOTED = 60.0
 _DAY = 86_400.0
+# The file in a runtime's folder that says how large it is: to look takes long.
+_SIZE = "size"
 _SHELVES = ("documents", "segments", "wheels")
 _DIGITS = 30
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -111,7 +113,7 @@ def _entries(root: Path) -> Iterator[_Entry]:
     for found in _scan(root / "runtimes"):
         if found.is_dir(follow_symlinks=False) and not found.name.startswith("."):
             path = Path(found.path)
-            yield _Entry(path, _size(path), found.stat().st_mtime, is_folder=True)
+            yield _Entry(path, _runtime_size(path), found.stat().st_mtime, is_folder=True)
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -120,6 +122,18 @@ def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
             return list(found)
     except OSError:
         return []
+
+
+def write_size(runtime: Path) -> None:
+    """Note the size of the files in the folder of a ``runtime``, which nobody changes any more."""
+    (runtime / _SIZE).write_text(str(_size(runtime)), "ascii")
+
+
+def _runtime_size(runtime: Path) -> int:
+    try:
+        return int((runtime / _SIZE).read_text("ascii"))
+    except (OSError, ValueError):
+        return _size(runtime)
 
 
 def _size(folder: Path) -> int:

@@ -180,7 +180,10 @@ def _publish(archive: Path, metadata: bytes, folder: Path) -> None:
         # In the folder itself, because a file can only be renamed within a file system.
         with tempfile.TemporaryDirectory(prefix=PACKING, dir=folder) as temporary:
             files = [Path(temporary, archive.name), Path(temporary, f"{archive.name}.json")]
-            shutil.copyfile(archive, files[0])
+            try:
+                archive.rename(files[0])
+            except OSError:  # from another file system
+                shutil.copyfile(archive, files[0])
             files[1].write_bytes(metadata)
             for file in files:
                 file.chmod(0o644)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import BuildError, ConfigError, words
-from hatch_venvstacks.eviction import DEFAULT_SIZE, evict, note_use
+from hatch_venvstacks.eviction import DEFAULT_SIZE, evict, note_use, write_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -261,6 +261,7 @@ class Store:
             try:
                 make(unfinished / "tree")
                 (unfinished / "digest").write_text(_digest(unfinished / "tree"), "ascii")
+                write_size(unfinished)
                 unfinished.rename(entry)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)

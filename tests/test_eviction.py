@@ -101,6 +101,27 @@ def test_runtimes_that_may_be_in_use_stay(tmp_path: Path) -> None:
     assert (store.runtime_dir("a" * 64, make) / "python").stat().st_size == 100
 
 
+@pytest.mark.parametrize("noted", ["as it was noted", None, "none"])
+def test_the_size_of_a_runtime(tmp_path: Path, noted: str | None) -> None:
+    def make(folder: Path) -> None:
+        (folder / "python").write_bytes(b"1" * 9)
+
+    store = Store(tmp_path / "store")
+    tree = store.runtime_dir("a" * 64, make)
+    os.utime(tree.parent, (LONG_AGO, LONG_AGO))
+    size = tree.parent / "size"
+    total = 9 + len((tree.parent / "digest").read_bytes())
+    assert size.read_text("ascii") == str(total)
+    if noted is None:
+        size.unlink()
+    elif noted == "none":
+        size.write_text(noted, "ascii")
+        total += len(noted)
+    os.utime(tree.parent, (LONG_AGO, LONG_AGO))
+    assert evict(store.root, total) == 0
+    assert evict(store.root, total - 1) == total
+
+
 def test_locks_of_outputs_go_after_a_day(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     for name in ("old", "new"):
