@@ -91,11 +91,11 @@ def _hold(held: dict[str, Held], one: Held) -> None:
 def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
     """Normalized name -> version of what is ``held``, as locks record it.
 
-    Where layers differ it is the version of the first, ``over`` those of the others. With a project
-    goes the digest of its requirements.
+    Where layers differ it is the version of the first, ``over`` those of the others, once each.
+    With a project goes the digest of its requirements.
     """
     return {
-        name: OVER.join((_recorded(one), *(version for version, _ in one.shadowed)))
+        name: OVER.join((_recorded(one), *dict.fromkeys(version for version, _ in one.shadowed)))
         + (f"{REQUIRES}{one.requires}" if one.requires else "")
         for name, one in held.items()
     }

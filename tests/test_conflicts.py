@@ -44,6 +44,12 @@ def test_first_in_import_order_counts() -> None:
     assert held_versions(held) == {"x": "1 over 2 over 3", "y": "1"}
 
 
+def test_a_version_that_several_layers_hold_is_recorded_once() -> None:
+    held = held_below([below("a", x="1"), below("b", x="2"), below("c", x="2")], LINUX)
+    assert held == {"x": Held("x", "1", "a", (("2", "b"), ("2", "c")))}
+    assert held_versions(held) == {"x": "1 over 2"}
+
+
 def test_layers_for_other_platforms_hold_nothing() -> None:
     layers = [below("a", (WINDOWS,), x="1"), below("b", (LINUX, WINDOWS), x="2")]
     assert held_versions(held_below(layers, LINUX)) == {"x": "2"}
