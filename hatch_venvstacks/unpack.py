@@ -142,8 +142,7 @@ def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
-            # Zip files hold no time zone; ours are UTC, as those of most tools that care.
-            mtime = calendar.timegm((*info.date_time, 0, 0, 0))
+            mtime = _zip_time(info)
             if info.is_dir():
                 yield _Member(info.filename, "folder", mtime)
             elif stat.S_ISLNK(mode):
@@ -156,6 +155,14 @@ def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
                     bool(mode & 0o111),
                     content=partial(archive.open, info),
                 )
+
+
+def _zip_time(info: zipfile.ZipInfo) -> float:
+    """In seconds since 1970; zip files hold no time zone, and ours are UTC."""
+    try:
+        return calendar.timegm((*info.date_time, 0, 0, 0))
+    except ValueError:  # the month may be 0, where there is no time
+        return 0
 
 
 def _write_all(members: Iterator[_Member], folder: Path, skipped: tuple[str, ...]) -> None:
@@ -203,7 +210,7 @@ def _write(member: _Member, place: Path, folder: Path) -> None:
 def _date(place: Path, mtime: float) -> None:
     if os.utime in os.supports_follow_symlinks or not place.is_symlink():
         # Of times that no file can have, there is no need.
-        with suppress(OverflowError, OSError):
+        with suppress(OverflowError, ValueError, OSError):
             os.utime(place, (mtime, mtime), follow_symlinks=not place.is_symlink())
 
 

@@ -567,3 +567,17 @@ def test_names_that_differ_only_in_case_are_errors(tmp_path: Path) -> None:
         pytest.skip("the file system does not tell them apart")
     with pytest.raises(RuntimeSourceError, match=r"`lib/python3\.12/A\.py` and .* only in case"):
         list(runtime_files(tree))
+
+
+def test_times_that_no_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / "zip").mkdir()
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        info = zipfile.ZipInfo("x")
+        info.date_time = (1980, 0, 0, 0, 0, 0)
+        archive.writestr(info, "text")
+    assert (unpacked(tmp_path / "zip", content.getvalue()) / "x").read_text() == "text"
+    (tmp_path / "tar").mkdir()
+    endless = member("x")
+    endless.pax_headers = {"mtime": "nan"}
+    assert (unpacked(tmp_path / "tar", tar_bytes(endless)) / "x").is_file()
