@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.local_wheel import requirements_digest
+from hatch_venvstacks.local_wheel import local_requirements, requirements_digest
 from hatch_venvstacks.lock import DYNAMIC, OVER, REQUIRES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.lock import Lock
@@ -59,10 +60,12 @@ def held_below(
     below: Sequence[tuple[LayerSpec, Lock]],
     platform: str,
     projects: Sequence[HeldProject] = (),
+    read: Callable[[Path], str] = local_requirements,
 ) -> dict[str, Held]:
     """What the layers ``below`` (in import order) hold on ``platform``, by normalized name.
 
-    ``projects`` are own projects of these layers, and siblings.
+    ``projects`` are own projects of these layers, and siblings. ``read`` gives a digest of what a
+    local wheel requires: one that remembers saves time, as a large wheel is slow to read.
     """
     held: dict[str, Held] = {}
     for layer, lock in below:
@@ -77,9 +80,15 @@ def held_below(
                 if one.sibling:
                     del added[one.name]
         for name, version in added.items():
-            requires = lock.local_requirements.get((name, version), "")
+            requires = _requires(lock.local_wheels.get((name, version), ()), read)
             _hold(held, Held(name, version, layer.name, (), requires))
     return held
+
+
+def _requires(entries: Sequence[Sequence[Path]], read: Callable[[Path], str]) -> str:
+    """The digests of the wheels of one version, as locks have recorded them since their start."""
+    digests = [sorted({read(wheel) for wheel in wheels} - {""}) for wheels in entries]
+    return " ".join(itertools.chain.from_iterable(digests))
 
 
 def _hold(held: dict[str, Held], one: Held) -> None:

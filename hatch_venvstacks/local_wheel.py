@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from functools import cache
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.digest import remembered_sha256
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from hatch_venvstacks.store import Store
 
 
 def requirements_digest(metadata: str) -> str:
@@ -29,3 +35,27 @@ def local_requirements(wheel: Path) -> str:
         # A wheel that is gone is noticed where its hash is compared.
         return ""
     return requirements_digest(metadata) if "\nRequires-Dist:" in metadata else ""
+
+
+def requirements_reader(store: Store) -> Callable[[Path], str]:
+    """What does the same as :func:`local_requirements`, and keeps what it has found in ``store``.
+
+    It is for one moment: who lets wheels be built anew asks for another one afterwards.
+    """
+
+    @cache
+    def read(wheel: Path) -> str:
+        try:
+            sha256 = remembered_sha256(wheel, store)
+            key = f"requirements {sha256}"
+            known = store.document(key)
+            if known is None:
+                known = local_requirements(wheel)
+                # Else it might be that of a wheel that has come in between.
+                if remembered_sha256(wheel, store) == sha256:
+                    store.keep_document(key, known)
+        except OSError:
+            return ""
+        return str(known)
+
+    return read

@@ -17,7 +17,6 @@ from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.errors import LockError
 from hatch_venvstacks.index_inputs import IndexInputs
-from hatch_venvstacks.local_wheel import local_requirements
 from hatch_venvstacks.platforms import (
     LINUX_GLIBC,
     MACOS_RELEASE,
@@ -139,21 +138,21 @@ class Lock:
         return known.version if known else ""
 
     @cached_property
-    def local_requirements(self) -> Mapping[tuple[str, str], str]:
-        """Name and version of what comes from local wheels -> a digest of what these require.
+    def local_wheels(self) -> Mapping[tuple[str, str], tuple[tuple[Path, ...], ...]]:
+        """Name and version of what comes from local wheels -> these, for each entry of the lock.
 
         A wheel that is built again may require something else in the same version.
         """
-        found: dict[tuple[str, str], str] = {}
+        found: dict[tuple[str, str], tuple[tuple[Path, ...], ...]] = {}
         for package in self.pylock.packages:
-            digests = {
-                local_requirements(Path(wheel_location(wheel, self.path.parent)))
+            wheels = tuple(
+                Path(wheel_location(wheel, self.path.parent))
                 for wheel in package.wheels or ()
                 if wheel.path is not None
-            }
-            if digests - {""}:
+            )
+            if wheels:
                 key = str(package.name), str(package.version)
-                found[key] = " ".join(filter(None, [found.get(key, ""), *sorted(digests - {""})]))
+                found[key] = (*found.get(key, ()), wheels)
         return found
 
     @cached_property

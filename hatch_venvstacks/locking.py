@@ -12,6 +12,7 @@ from hatch_venvstacks.context import LOCKED, UPGRADE
 from hatch_venvstacks.errors import LockError, StaleLockError
 from hatch_venvstacks.index_inputs import depended_on, index_changes, index_inputs
 from hatch_venvstacks.indexes import resolution_indexes
+from hatch_venvstacks.local_wheel import requirements_reader
 from hatch_venvstacks.lock import Lock, command_in
 from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.new_lock import (
@@ -151,7 +152,10 @@ def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
     spec, below = base.spec, base.below
     projects = projects_below(base, lock, context)
     targets = layer_targets(spec, below, lock, context.host)
-    provided = {one.name: held_versions(held_below(below, one.name, projects)) for one in targets}
+    read = requirements_reader(context.store)
+    provided = {
+        one.name: held_versions(held_below(below, one.name, projects, read)) for one in targets
+    }
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
     changes += _changed_indexes(lock, base)
     changes += (line for lines in changed_wheels(lock, context.store).values() for line in lines)
@@ -194,12 +198,13 @@ def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, context: 
 
 def _say_what_is_not_upgraded(base: Base, previous: Lock, context: Context) -> None:
     """Names to upgrade that this layer does not add are not its own to upgrade."""
+    read = requirements_reader(context.store)
     platforms = previous.inputs.platforms
     added = {name for platform in platforms for name in previous.versions(platform)}
     held = {
         name: one.layer
         for platform in platforms
-        for name, one in held_below(base.below, platform).items()
+        for name, one in held_below(base.below, platform, read=read).items()
     }
     for name in sorted(context.upgrade.names - added - {CPYTHON}):
         where = (
@@ -245,6 +250,7 @@ def _say_what_is_new(base: Base, previous: Lock | None, lock: Lock, context: Con
     for line in lines[_SHOWN:]:
         reporter.debug(f"  {line}")
     if previous is not None:
-        held = {name: held_below(base.below, name) for name in platforms}
+        read = requirements_reader(context.store)
+        held = {name: held_below(base.below, name, read=read) for name in platforms}
         for line in differences(previous, lock, held) or ():
             reporter.info(f"  {line}")

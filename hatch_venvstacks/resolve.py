@@ -8,6 +8,7 @@ taken out of the result.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from packaging.markers import Marker
@@ -16,6 +17,7 @@ from packaging.version import Version
 
 from hatch_venvstacks.conflicts import Held, HeldProject, held_below, held_versions
 from hatch_venvstacks.index_inputs import depended_on, index_inputs
+from hatch_venvstacks.local_wheel import local_requirements
 from hatch_venvstacks.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_holds, unknown_facts
 from hatch_venvstacks.question import Question
@@ -69,7 +71,8 @@ def resolve(
     for one in projects:
         write_stub(one, ground.stubs)
     names = [platform.name for platform in ground.platforms]
-    held = {name: held_below(below, name, projects) for name in names}
+    read = cache(local_requirements)
+    held = {name: held_below(below, name, projects, read) for name in names}
     check_siblings(spec, siblings, projects, held, ground)
     question = Question(
         *(spec, below, held, ground, pins or {}, tuple(refresh)),
