@@ -87,9 +87,9 @@ def pack(
     for number, (plan, packed) in enumerate(zip(plans[:-1], known, strict=False)):
         if packed is None:
             shelf.keep(plan, [piece.stored for piece in pieces if piece.number == number])
-    segments = _join(pieces, plans, shelf, path, work)
+    segments, sha256 = _join(pieces, plans, shelf, path, work)
     size = sum(segment.size for segment in segments)
-    return Archive(path, shelf.format, shelf.compression, size, file_sha256(path), segments)
+    return Archive(path, shelf.format, shelf.compression, size, sha256, segments)
 
 
 def _compressed(
@@ -121,7 +121,9 @@ def _verified(number: int, segment: StoredSegment, shelf: Shelf, file: Path) -> 
 
 def _join(
     pieces: Sequence[_Piece], plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path
-) -> tuple[Segment, ...]:
+) -> tuple[tuple[Segment, ...], str]:
+    """Write the archive; give what its segments are, and its SHA-256 (hex)."""
+
     def done(file: Path) -> None:
         # The room for it is not needed twice.
         if file.parent == work:
@@ -131,8 +133,9 @@ def _join(
     try:
         if shelf.format is ArchiveFormat.ZIP:
             sizes = zip_archive.join(files, path, done)
+            whole = file_sha256(path)
         else:
-            tar_archive.join(files, path, done)
+            whole = tar_archive.join(files, path, done)
             sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
     except FileNotFoundError as error:
         # Where it could not be held: a store on another file system, or of another user.
@@ -142,7 +145,8 @@ def _join(
             raise
         shelf.drop(lost)
         raise DamagedSegmentError(lost.sha256) from error
-    return tuple(
+    segments = tuple(
         Segment(plans[piece.number], size, sha256)
         for piece, (size, sha256) in zip(pieces, sizes, strict=True)
     )
+    return segments, whole

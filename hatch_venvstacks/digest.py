@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ def file_sha256(path: Path) -> str:
     :raises OSError: where it cannot be read.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
+        # Room for a whole piece would cost more than to read a small file.
+        if os.fstat(file.fileno()).st_size < _CHUNK:
+            digest.update(file.readall())
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

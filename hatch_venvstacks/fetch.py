@@ -6,7 +6,6 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from hatch_venvstacks.errors import RuntimeSourceError
 
@@ -80,6 +79,8 @@ def file_path(url: str, root: Path) -> Path:
 
     :raises RuntimeSourceError: where it names another machine.
     """
+    from urllib.request import url2pathname
+
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise RuntimeSourceError(

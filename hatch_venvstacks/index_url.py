@@ -10,7 +10,6 @@ import os
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import url2pathname
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 # What a path that does not begin with `.` or `/` has no need of, and a mistyped address may have.
@@ -48,7 +47,7 @@ def absolute_url(text: str, folder: Path) -> str:
         path = text[scheme.end() :] if scheme else text
         if path.startswith("//") and not path.startswith("///"):
             raise AddressError("must be `file:///` with an absolute path")
-        return _local(url2pathname(re.sub(r"^//(?=/)", "", path)), folder)
+        return _local(_path_of(re.sub(r"^//(?=/)", "", path)), folder)
     if kind or text.startswith("//"):
         raise AddressError("must be a path, or an address with `https:`, `http:` or `file:`")
     if _NO_PATH.search(text):
@@ -74,7 +73,14 @@ def local_path(url: str) -> Path | None:
     """The path that a ``file:`` address means; ``None`` for any other."""
     if not url.startswith("file:"):
         return None
-    return Path(url2pathname(urlsplit(url).path))
+    return Path(_path_of(urlsplit(url).path))
+
+
+def _path_of(path: str) -> str:
+    # It is slow to import, and few projects have such an index.
+    from urllib.request import url2pathname
+
+    return url2pathname(path)
 
 
 def same_url(one: str, other: str) -> bool:

@@ -7,6 +7,7 @@ https://docs.python.org/3/library/importlib.html#importlib.machinery.all_suffixe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.namespaces import InitKind
@@ -85,13 +86,18 @@ def module_tree(layer: LayerContents, site: str, names: Iterable[str]) -> Module
 
 def modules(layer: LayerContents, site: str) -> Iterator[tuple[str, str, str, str]]:
     """Folder, module, distribution and digest of all that can be imported from ``layer``."""
+    start = f"{site}/"
     for part in layer.parts:
         for path, digest in part.files.items():
-            if path.startswith(f"{site}/"):
-                folder, _, file = path[len(site) + 1 :].rpartition("/")
-                module = module_of(file)
-                if module and all(map(str.isidentifier, folder.split("/") if folder else ())):
+            if path.startswith(start):
+                folder, _, file = path[len(start) :].rpartition("/")
+                if _is_package(folder) and (module := module_of(file)):
                     yield folder, module, part.name, digest
+
+
+@cache
+def _is_package(folder: str) -> bool:
+    return not folder or all(map(str.isidentifier, folder.split("/")))
 
 
 def shared_names(layers: Sequence[LayerContents], site: str) -> set[str]:
@@ -109,6 +115,7 @@ def shared_names(layers: Sequence[LayerContents], site: str) -> set[str]:
     return shared
 
 
+@cache
 def module_of(file: str) -> str | None:
     """The module that a file of that name in a package is; ``None`` where it is no module."""
     stem, _, suffix = file.partition(".")

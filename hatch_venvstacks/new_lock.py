@@ -15,7 +15,6 @@ from hatch_venvstacks.errors import ConfigError, LockError
 from hatch_venvstacks.held_indexes import with_held
 from hatch_venvstacks.indexes import check_folders, resolution_indexes
 from hatch_venvstacks.lock import command_in
-from hatch_venvstacks.resolve import Ground, resolve
 from hatch_venvstacks.runtime import interpreter, lock_runtime
 from hatch_venvstacks.sibling_lock import check_pythons, held_siblings, layer_siblings
 from hatch_venvstacks.staleness import changed_wheels
@@ -56,6 +55,9 @@ def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
 
     :raises VenvLayerError: where there is none.
     """
+    # A build that has its lock does without.
+    from hatch_venvstacks.resolve import Ground, resolve
+
     spec = base.spec
     targets = layer_targets(spec, base.below, previous, context.host)
     names = ", ".join(one.name for one in targets)

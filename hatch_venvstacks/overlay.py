@@ -115,9 +115,9 @@ def _is_source(path: str) -> bool:
 def parents(paths: Iterable[str]) -> set[str]:
     """All folders that ``paths`` are in, near and far."""
     found: set[str] = set()
-    for path in paths:
-        folder = posixpath.dirname(path)
+    for nearest in {path.rpartition("/")[0] for path in paths}:
+        folder = nearest
         while folder and folder not in found:
             found.add(folder)
-            folder = posixpath.dirname(folder)
+            folder = folder.rpartition("/")[0]
     return found

@@ -7,7 +7,7 @@ units (:mod:`hatch_venvstacks.compression`), and a tar file has no index.
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -52,16 +52,21 @@ def compress(
         stream.finish()
 
 
-def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> None:
+def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> str:
     """Write the segments in ``files`` one after the other into the file ``path``.
 
-    ``done`` is called with each of them that is not needed any more.
+    ``done`` is called with each of them that is not needed any more. Gives the SHA-256 of the whole
+    (hex).
     """
+    digest = hashlib.sha256()
     with path.open("wb") as archive:
         for file in files:
-            with file.open("rb") as source:
-                shutil.copyfileobj(source, archive, _CHUNK)
+            with file.open("rb", buffering=0) as source:
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    archive.write(chunk)
             done(file)
+    return digest.hexdigest()
 
 
 def _header(member: Member, top: str, mtime: int) -> tuple[bytes, int]:

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel
@@ -128,6 +127,8 @@ def _wheel(wheel: PackageWheel, folder: Path) -> PackageWheel:
     url = wheel.url or ""
     if url and not url.startswith("file:"):
         return replace(wheel, name=None, url=without_credentials(url))
+    from urllib.request import url2pathname
+
     local = url2pathname(urlsplit(url).path) if url else str(wheel.path)
     with suppress(ValueError):  # on Windows, another drive has no relative path
         local = os.path.relpath(local, folder)
