@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.dynlib import Link
+from hatch_venvstacks.folders import parents
 from hatch_venvstacks.inventory import is_excluded, visible
-from hatch_venvstacks.overlay import parents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,10 +43,12 @@ def link_data(
         return []
     taken = [link.path for link in libraries]
     owners = {**packages.beside, **dict.fromkeys(taken, 0)}
+    others = tuple(f"{one}/" for one in (layout.headers.partition("/")[0], layout.site_packages))
     for number, layer in enumerate(visible(layers)):
         for part in layer.parts:
             for path in part.files:
-                if _is_looked_for(path, layout):
+                # What is found below `sys.prefix`, and not by other means.
+                if "/" in path and not path.startswith(others):
                     linked = _is_linked(path, part, layer, layout)
                     owners.setdefault(path, number if linked else 0)
     own = parents([layout.program("python"), f"{layout.site_packages}/_", f"{_OWN}/_"])
@@ -60,12 +62,6 @@ def link_data(
         for path, number in sorted(links.items())
         if path not in taken
     ]
-
-
-def _is_looked_for(path: str, layout: Layout) -> bool:
-    """Whether ``path`` is one that is found below ``sys.prefix``, and not by other means."""
-    others = layout.headers.partition("/")[0], layout.site_packages
-    return "/" in path and not path.startswith(tuple(f"{one}/" for one in others))
 
 
 def _is_linked(path: str, part: Inventory, layer: LayerContents, layout: Layout) -> bool:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.checks import Check, Finding
 from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.folders import parents
 from hatch_venvstacks.inventory import visible
 from hatch_venvstacks.loader import candidates, folders, is_guaranteed
-from hatch_venvstacks.overlay import FoundLibrary, Overlay, parents
+from hatch_venvstacks.overlay import FoundLibrary, Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

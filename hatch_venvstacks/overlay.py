@@ -6,10 +6,11 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.folders import parents
 from hatch_venvstacks.inventory import is_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hatch_venvstacks.inventory import LayerContents
     from hatch_venvstacks.native import Native
@@ -110,14 +111,3 @@ def _found_in(number: int, layer: LayerContents) -> Iterator[tuple[str, FoundLib
 
 def _is_source(path: str) -> bool:
     return path.endswith(".py")
-
-
-def parents(paths: Iterable[str]) -> set[str]:
-    """All folders that ``paths`` are in, near and far."""
-    found: set[str] = set()
-    for nearest in {path.rpartition("/")[0] for path in paths}:
-        folder = nearest
-        while folder and folder not in found:
-            found.add(folder)
-            folder = folder.rpartition("/")[0]
-    return found

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.errors import BuildError
+from hatch_venvstacks.folders import parents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,12 +88,8 @@ class Segment:
 
 def head(plans: Iterable[Plan]) -> Plan:
     """The plan of an archive's first segment: all folders that the other ``plans`` need."""
-    folders = {
-        "/".join(parts[:end])
-        for plan in plans
-        for parts in (member.path.split("/") for member in plan.members)
-        for end in range(len(parts))
-    }
+    paths = [member.path for plan in plans for member in plan.members]
+    folders = {"", *parents(paths)} if paths else ()
     return Plan(PlanKind.HEAD, "", "", tuple(Member(path) for path in sorted(folders)))
 
 
@@ -194,12 +191,9 @@ def check_paths(plans: Sequence[Plan]) -> None:
             if member.path in owners:
                 raise _claimed_twice(owners[member.path], plan, member.path)
             owners[member.path] = plan
-    for path, plan in owners.items():
-        folders = path.split("/")[:-1]
-        for end in range(1, len(folders) + 1):
-            folder = "/".join(folders[:end])
-            if folder in owners:
-                raise _claimed_twice(owners[folder], plan, folder)
+    for folder in sorted(owners.keys() & parents(owners)):
+        inside = next(plan for path, plan in owners.items() if path.startswith(f"{folder}/"))
+        raise _claimed_twice(owners[folder], inside, folder)
 
 
 def check_no_links(plans: Iterable[Plan]) -> None:

@@ -169,8 +169,8 @@ def check_path_files(plans: Sequence[Plan], layout: Layout) -> None:
     """
     for plan in plans:
         for member in plan.members:
-            folder, name = posixpath.split(member.path)
-            if folder != layout.site_packages or not name.endswith(".pth"):
+            folder, _, name = member.path.rpartition("/")
+            if not name.endswith(".pth") or folder != layout.site_packages:
                 continue
             if name < PATH_FILE:
                 fault = "before the layers below are on `sys.path`"
