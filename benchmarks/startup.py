@@ -3,6 +3,10 @@
 Prints the medians of many interleaved starts of `python -c pass`, and the differences; a table for
 people, and JSON with `--json FILE`. The runtime is a copy of the CPython that runs this, and the
 virtual environment is made by that copy.
+
+Two more environments, without any layer, show what of it CPython takes for itself: one has a path
+file that says nothing, the other one in addition a relative link to the interpreter and no `home`
+in its `pyvenv.cfg`, without which it could not be moved.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +35,11 @@ from hatch_venvstacks.wiring import Ties, wiring_plan
 LAYERS = (1, 4, 20)
 # In milliseconds, more than the virtual environment takes.
 TARGETS = {4: 0.5, 20: 2.0}
+SHOWN = {
+    "plain": "virtual environment",
+    "path file": "the same with a path file",
+    "relative": "with a relative link, too",
+}
 
 
 def main() -> None:
@@ -44,20 +54,33 @@ def main() -> None:
         plain = [python, "-m", "venv", "--without-pip", str(root / "plain")]
         subprocess.run(plain, check=True)
         commands = {"plain": root / "plain/bin/python"}
+        commands |= {"path file": with_path_file(root, root / "plain", "path-file")}
         commands |= {str(below): deploy(root, below) for below in LAYERS}
+        commands |= {"relative": with_path_file(root, root / f"app{LAYERS[0]}", "relative")}
         times = measure(commands, options.count)
     medians = {name: statistics.median(found) for name, found in times.items()}
     print(f"CPython {platform.python_version()}, {options.count} starts each, medians")
-    print(f"{'':24}{'ms':>8}{'more':>8}{'target':>8}")
+    print(f"{'':36}{'ms':>8}{'more':>8}{'target':>8}")
     for name, median in medians.items():
         more = median - medians["plain"]
-        target = TARGETS.get(int(name)) if name != "plain" else None
-        shown = "virtual environment" if name == "plain" else f"{name} layers below"
-        print(f"{shown:24}{median:8.2f}{more:8.2f}{target or '':>8}")
+        target = TARGETS.get(int(name)) if name.isdecimal() else None
+        shown = SHOWN.get(name, f"{name} layers below")
+        print(f"{shown:36}{median:8.2f}{more:8.2f}{target or '':>8}")
     if options.json:
         versions = {"python": platform.python_version(), "machine": platform.platform()}
         figures = {"milliseconds": medians, "count": options.count, **versions}
         options.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def with_path_file(root: Path, environment: Path, name: str) -> Path:
+    """A copy of ``environment`` that has a path file without effect; its interpreter."""
+    copy = root / name
+    shutil.copytree(environment, copy, symlinks=True)
+    (site,) = copy.glob("lib/python*/site-packages")
+    for file in site.glob("*.pth"):
+        file.unlink()
+    (site / "nothing.pth").write_text("# nothing\n", "utf-8")
+    return copy / "bin/python"
 
 
 def deploy(root: Path, below: int) -> Path:
