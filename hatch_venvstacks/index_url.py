@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 # What a path that does not begin with `.` or `/` has no need of, and a mistyped address may have.
@@ -77,10 +77,12 @@ def local_path(url: str) -> Path | None:
 
 
 def _path_of(path: str) -> str:
-    # It is slow to import, and few projects have such an index.
-    from urllib.request import url2pathname
+    if os.name != "nt":
+        # All that `url2pathname` does elsewhere, whose module is slow to import.
+        return unquote(path)
+    from urllib.request import url2pathname  # pragma: no cover (windows)
 
-    return url2pathname(path)
+    return url2pathname(path)  # pragma: no cover (windows)
 
 
 def same_url(one: str, other: str) -> bool:
