@@ -86,7 +86,10 @@ def held_below(
 
 
 def _requires(entries: Sequence[Sequence[Path]], read: Callable[[Path], str]) -> str:
-    """The digests of the wheels of one version, as locks have recorded them since their start."""
+    """The digests of the wheels of one version: the ``entries`` of a lock, as locks record them.
+
+    A wheel that is built again may require something else in the same version.
+    """
     digests = [sorted({read(wheel) for wheel in wheels} - {""}) for wheels in entries]
     return " ".join(itertools.chain.from_iterable(digests))
 

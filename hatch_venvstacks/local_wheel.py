@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.store import Store
 
+# What documents of this module hold, and how it is computed: a change raises it.
+_DOCUMENT = 1
+
 
 def requirements_digest(metadata: str) -> str:
     """A digest of the requirements in the text of a METADATA file, those of extras among them."""
@@ -47,7 +50,7 @@ def requirements_reader(store: Store) -> Callable[[Path], str]:
     def read(wheel: Path) -> str:
         try:
             sha256 = remembered_sha256(wheel, store)
-            key = f"requirements {sha256}"
+            key = f"requirements {_DOCUMENT} {sha256}"
             known = store.document(key)
             if known is None:
                 known = local_requirements(wheel)

@@ -139,10 +139,7 @@ class Lock:
 
     @cached_property
     def local_wheels(self) -> Mapping[tuple[str, str], tuple[tuple[Path, ...], ...]]:
-        """Name and version of what comes from local wheels -> these, for each entry of the lock.
-
-        A wheel that is built again may require something else in the same version.
-        """
+        """Name and version of what comes from local wheels -> these, for each entry of the lock."""
         found: dict[tuple[str, str], tuple[tuple[Path, ...], ...]] = {}
         for package in self.pylock.packages:
             wheels = tuple(

@@ -191,7 +191,8 @@ def check_paths(plans: Sequence[Plan]) -> None:
             if member.path in owners:
                 raise _claimed_twice(owners[member.path], plan, member.path)
             owners[member.path] = plan
-    for folder in sorted(owners.keys() & parents(owners)):
+    if clashes := owners.keys() & parents(owners):
+        folder = min(clashes)
         inside = next(plan for path, plan in owners.items() if path.startswith(f"{folder}/"))
         raise _claimed_twice(owners[folder], inside, folder)
 

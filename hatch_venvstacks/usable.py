@@ -15,6 +15,7 @@ from packaging.pylock import Package, PackageWheel
 from packaging.utils import parse_wheel_filename
 
 from hatch_venvstacks.errors import LockError
+from hatch_venvstacks.index_url import local_path
 from hatch_venvstacks.platforms import common_marker, wheel_tags
 
 if TYPE_CHECKING:
@@ -127,9 +128,7 @@ def _wheel(wheel: PackageWheel, folder: Path) -> PackageWheel:
     url = wheel.url or ""
     if url and not url.startswith("file:"):
         return replace(wheel, name=None, url=without_credentials(url))
-    from urllib.request import url2pathname
-
-    local = url2pathname(urlsplit(url).path) if url else str(wheel.path)
+    local = str(local_path(url) or wheel.path)
     with suppress(ValueError):  # on Windows, another drive has no relative path
         local = os.path.relpath(local, folder)
     return replace(wheel, name=None, url=None, path=Path(local).as_posix(), upload_time=None)
