@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import functools
 import operator
 import os
@@ -123,8 +124,7 @@ class Ours:
             for name, path in locks.items():
                 path.write_bytes(contents[name])
             self.forget_archives()
-            shutil.rmtree(self.store)
-            (kept / "store").rename(self.store)
+            _restore(self.store, kept / "store")
 
     def unpack(self, root: Path) -> Usage:
         """Unpack the archives side by side into the new folder ``root``."""
@@ -245,6 +245,22 @@ class Ours:
         # A file that says the same has not been touched.
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+
+
+def _restore(folder: Path, copy: Path) -> None:
+    """Make the files in ``folder`` what they are in ``copy``.
+
+    Those that have not changed are not touched, because inodes and times are looked at, too.
+    """
+    kept = {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()}
+    for path in folder.rglob("*"):
+        if path.is_file() and path.relative_to(folder) not in kept:
+            path.unlink()
+    for place in kept:
+        source, path = copy / place, folder / place
+        if not path.is_file() or not filecmp.cmp(source, path, shallow=False):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, path)
 
 
 def find_links(stack: Stack) -> dict[str, str]:

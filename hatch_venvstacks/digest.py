@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 2**20
 # In nanoseconds: a file that was written so lately may be written to again at the same time.
-_RECENT = 2_000_000_000
+RECENT = 2_000_000_000
 # In bytes: smaller files are hashed as fast as something is found in the store.
 _LARGE = 2**20
 
@@ -51,6 +51,6 @@ def remembered_sha256(path: Path, store: Store) -> str:
     if known is not None and known["state"] == seen:
         return str(known["sha256"])
     found = file_sha256(path)
-    if max(times) < time.time_ns() - _RECENT:
+    if max(times) < time.time_ns() - RECENT:
         store.keep_document(key, {"state": seen, "sha256": found})
     return found

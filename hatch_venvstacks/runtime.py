@@ -69,12 +69,14 @@ def provide_runtime(
     store: Store,
     work: Path,
     reporter: Reporter,
+    unread: bool = False,
 ) -> RuntimeTree:
     """The tree of the locked CPython for ``platform``: in the store, or copied into ``work``.
 
     ``work`` is a folder of the caller's, empty or missing, for the copy that ``host`` makes. What
-    lies in the store must not be changed. ``UV_PYTHON_INSTALL_MIRROR`` stands for the address
-    of python-build-standalone's releases, as it does for uv.
+    lies in the store must not be changed; ``unread`` is that of
+    :meth:`~hatch_venvstacks.store.Store.runtime_dir`. ``UV_PYTHON_INSTALL_MIRROR`` stands for the
+    address of python-build-standalone's releases, as it does for uv.
 
     :raises RuntimeSourceError: where the tree cannot be had, or is not what the lock says.
     """
@@ -87,7 +89,8 @@ def provide_runtime(
         _check_minor(host.minor, locked.minor)
         copy_host(host, work)
         return RuntimeTree(work, host.version, host.minor)
-    tree = _unpacked(_archive(locked.archives, platform), platform, root, store, reporter)
+    archive = _archive(locked.archives, platform)
+    tree = _unpacked(archive, platform, root, store, reporter, unread=unread)
     if tree.version != locked.version:
         raise RuntimeSourceError(
             f"The archive of the runtime for `{platform}` holds CPython {tree.version}, but"
@@ -118,12 +121,14 @@ def interpreter(
         from hatch_venvstacks.runtime_substitute import substitute
 
         return substitute(
-            locked, platform, lambda archive: _unpacked(archive, platform, root, store, reporter)
+            locked,
+            platform,
+            lambda one: _unpacked(one, platform, root, store, reporter, unread=True),
         )
     # An archive is never copied, so no folder for a copy is needed.
     work = Path()
     return provide_runtime(
-        locked, platform, root, store=store, work=work, reporter=reporter
+        locked, platform, root, store=store, work=work, reporter=reporter, unread=True
     ).executable
 
 
@@ -211,7 +216,13 @@ def _archive(archives: Mapping[str, RuntimeArchive], platform: str) -> RuntimeAr
 
 
 def _unpacked(
-    archive: RuntimeArchive, platform: str, root: Path, store: Store, reporter: Reporter
+    archive: RuntimeArchive,
+    platform: str,
+    root: Path,
+    store: Store,
+    reporter: Reporter,
+    *,
+    unread: bool = False,
 ) -> RuntimeTree:
     from hatch_venvstacks.fetch import fetch, shown
     from hatch_venvstacks.unpack import unpack
@@ -225,7 +236,7 @@ def _unpacked(
             for entry in sorted(_top(everything).iterdir()):
                 shutil.move(entry, folder / entry.name)
 
-    folder = store.runtime_dir(archive.sha256.lower(), make)
+    folder = store.runtime_dir(archive.sha256.lower(), make, unread=unread)
     version = header_version(folder)
     if version is None:
         raise _no_cpython(archive, platform, "no C header `patchlevel.h` that tells its release")

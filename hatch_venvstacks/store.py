@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import BuildError, ConfigError, words
 from hatch_venvstacks.eviction import DEFAULT_SIZE, evict, note_use, write_size
+from hatch_venvstacks.tree_digest import tree_digest, tree_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,13 +67,15 @@ class Store:
     size: int = DEFAULT_SIZE
     _elsewhere: list[Path] = field(default_factory=list, compare=False)
 
-    def runtime_dir(self, key: str, make: Callable[[Path], None]) -> Path:
+    def runtime_dir(self, key: str, make: Callable[[Path], None], *, unread: bool = False) -> Path:
         """The folder of the runtime ``key`` (the SHA-256 of its archive, hex).
 
         ``make`` is called with an empty folder where there is no such entry, or where its files are
         no longer what they were; compiled modules in ``__pycache__`` do not count, as running the
-        interpreter makes them. Nobody may change what lies in the folder. In a cache that is
-        read-only nothing is made: the folder is a temporary one, which is gone with this process.
+        interpreter makes them. Their contents are read for that; with ``unread`` only where their
+        state on disk is not what it was when they were last read, for a runtime that is run and not
+        packed. Nobody may change what lies in the folder. In a cache that is read-only nothing is
+        made: the folder is a temporary one, which is gone with this process.
 
         :raises BuildError: where the folder cannot be made, for instance on a full disk.
         """
@@ -80,14 +83,14 @@ class Store:
         with self._writing():
             writable = _is_writable(shelf)
         if writable:
-            return self._entry(shelf, key, make)
-        if _is_intact(shelf / key):
+            return self._entry(shelf, key, make, unread=unread)
+        if _is_intact(shelf / key, unread=unread):
             return shelf / key / "tree"
         if not self._elsewhere:
             with _filling(Path(tempfile.gettempdir())):
                 self._elsewhere.append(Path(tempfile.mkdtemp(prefix="venvlayer-")))
             atexit.register(shutil.rmtree, self._elsewhere[0], ignore_errors=True)
-        return self._entry(self._elsewhere[0], key, make)
+        return self._entry(self._elsewhere[0], key, make, unread=unread)
 
     def document(self, key: str) -> Any:
         """The value that was kept under ``key``; ``None`` where there is none, or a damaged one."""
@@ -248,10 +251,10 @@ class Store:
                     _remove(left)
                 _forget(name)
 
-    def _entry(self, shelf: Path, key: str, make: Callable[[Path], None]) -> Path:
+    def _entry(self, shelf: Path, key: str, make: Callable[[Path], None], *, unread: bool) -> Path:
         entry, unfinished = shelf / key, shelf / f".{key}.part"
         with self._writing(), self._lock(shelf, key):
-            if _is_intact(entry):
+            if _is_intact(entry, unread=unread):
                 note_use(entry)
                 return entry / "tree"
             for stale in (entry, unfinished):
@@ -260,7 +263,7 @@ class Store:
             (unfinished / "tree").mkdir(parents=True)
             try:
                 make(unfinished / "tree")
-                (unfinished / "digest").write_text(_digest(unfinished / "tree"), "ascii")
+                (unfinished / "digest").write_text(tree_digest(unfinished / "tree"), "ascii")
                 write_size(unfinished)
                 unfinished.rename(entry)
             finally:
@@ -319,28 +322,34 @@ def _put(path: Path, place: Path) -> None:
     path.replace(place)
 
 
-def _is_intact(entry: Path) -> bool:
+def _is_intact(entry: Path, *, unread: bool) -> bool:
+    """Whether the files of a runtime are what they were.
+
+    With ``unread``, those that nobody has written to since they were last read count as such.
+    """
+    state_file = entry / "state"
     try:
-        return (entry / "digest").read_text("ascii") == _digest(entry / "tree")
-    except (OSError, UnicodeDecodeError):
+        # Before the contents, so that what is written meanwhile shows the next time.
+        state = tree_state(entry / "tree") if unread else None
+        if state is not None and _text(state_file) == state:
+            return True
+        if _text(entry / "digest") != tree_digest(entry / "tree"):
+            return False
+    except OSError:
         return False
+    if state is not None:
+        part = entry / "state.part"
+        with suppress(OSError):
+            part.write_text(state, "ascii")
+            part.replace(state_file)
+    return True
 
 
-def _digest(tree: Path) -> str:
-    """SHA-256 over the names, kinds, executable bits and contents of the files below ``tree``."""
-    total = hashlib.sha256()
-    for parent, folders, files in os.walk(tree):
-        links = {name for name in folders if Path(parent, name).is_symlink()}
-        folders[:] = sorted({*folders} - links - {"__pycache__"})
-        for name in sorted({*files, *links}):
-            path = Path(parent, name)
-            if path.is_symlink():
-                content, kind = path.readlink().as_posix(), "link"
-            else:
-                content, kind = file_sha256(path), oct(path.stat().st_mode & 0o111)
-            place = path.relative_to(tree).as_posix()
-            total.update(f"{place}\0{kind}\0{content}\0".encode("utf-8", "surrogateescape"))
-    return total.hexdigest()
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
 
 
 def _remove(path: Path) -> None:
