@@ -43,12 +43,12 @@ def link_data(
         return []
     taken = [link.path for link in libraries]
     owners = {**packages.beside, **dict.fromkeys(taken, 0)}
-    others = tuple(f"{one}/" for one in (layout.headers.partition("/")[0], layout.site_packages))
+    headers = f"{layout.headers.partition('/')[0]}/"
     for number, layer in enumerate(visible(layers)):
         for part in layer.parts:
-            for path in part.files:
+            for path in part.outside(layout.site_packages):
                 # What is found below `sys.prefix`, and not by other means.
-                if "/" in path and not path.startswith(others):
+                if "/" in path and not path.startswith(headers):
                     linked = _is_linked(path, part, layer, layout)
                     owners.setdefault(path, number if linked else 0)
     own = parents([layout.program("python"), f"{layout.site_packages}/_", f"{_OWN}/_"])

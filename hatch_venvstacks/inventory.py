@@ -11,6 +11,7 @@ import hashlib
 import posixpath
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.namespaces import init_kind
@@ -20,6 +21,7 @@ from hatch_venvstacks.segment import Member, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from hatch_venvstacks.distribution import Target
@@ -45,6 +47,30 @@ class Inventory:
     inits: Mapping[str, str] = field(default_factory=dict)
     natives: Mapping[str, Native] = field(default_factory=dict)
 
+    def names_in(self, folder: str) -> frozenset[str]:
+        """The names of the files and folders in ``folder``."""
+        return self._split(folder)[0]
+
+    def outside(self, folder: str) -> tuple[str, ...]:
+        """The paths of the files that are not in ``folder`` or below it, in their order."""
+        return self._split(folder)[1]
+
+    def _split(self, folder: str) -> tuple[frozenset[str], tuple[str, ...]]:
+        # All checks of a build ask for the same one, of thousands of files.
+        if folder not in self._splits:
+            start, names, outside = f"{folder}/", set(), []
+            for path in self.files:
+                if path.startswith(start):
+                    names.add(path[len(start) :].partition("/")[0])
+                else:
+                    outside.append(path)
+            self._splits[folder] = frozenset(names), tuple(outside)
+        return self._splits[folder]
+
+    @cached_property
+    def _splits(self) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
+        return {}
+
 
 @dataclass(frozen=True)
 class LayerContents:
@@ -60,6 +86,10 @@ class LayerContents:
     below: frozenset[str] = frozenset()
     excluded: tuple[str, ...] = ()
     extended: frozenset[str] = frozenset()
+
+    def names_in(self, folder: str) -> set[str]:
+        """The names of the files and folders in ``folder``."""
+        return {name for part in self.parts for name in part.names_in(folder)}
 
 
 def take_inventory(one: Installed, unowned: Sequence[str], target: Target) -> Inventory:
@@ -127,6 +157,16 @@ def visible(layers: Sequence[LayerContents]) -> list[LayerContents]:
         result.append(replace(layer, parts=tuple(p for p in layer.parts if p.name not in held)))
         held |= {part.name for part in layer.parts}
     return result
+
+
+def in_several(names: Iterable[AbstractSet[str]]) -> set[str]:
+    """What more than one of ``names`` has."""
+    seen: set[str] = set()
+    several: set[str] = set()
+    for one in names:
+        several |= seen & one
+        seen |= one
+    return several
 
 
 def to_document(inventory: Inventory) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.distribution import distribution_plans
 from hatch_venvstacks.installation import target_of
+from hatch_venvstacks.inventory import in_several
 from hatch_venvstacks.packed import key_of
 from hatch_venvstacks.reporter import Progress
 from hatch_venvstacks.segment import MEMBER_TIME
@@ -55,7 +56,7 @@ def layer_distributions(
 
     :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
     """
-    claims = _claims(parts)
+    claims = _claims(parts, shaping.layout.site_packages)
     keys = {
         part.name: distribution_key(part, there, claims, shaping, layer, context) for part in parts
     }
@@ -66,13 +67,7 @@ def layer_distributions(
             plans[name] = packed.plan
     wanted = keys.keys() - plans.keys()
     if wanted:
-        rivals = {
-            other
-            for part in parts
-            if part.name in wanted
-            for path in part.files
-            for other in claims[path]
-        }
+        rivals = {one for owners in claims.values() if wanted & {*owners} for one in owners}
         compiling = _compiling(shaping.compiler, len(wanted), context)
         found = distribution_plans(
             there.unpack({*wanted, *rivals}),
@@ -100,12 +95,15 @@ def _compiling(compiler: Compiler | None, count: int, context: Context) -> Compi
     return compiling
 
 
-def _claims(parts: Sequence[Inventory]) -> dict[str, list[str]]:
+def _claims(parts: Sequence[Inventory], site: str) -> dict[str, list[str]]:
+    """The files that several of ``parts`` have, with the names of these."""
     claims: dict[str, list[str]] = {}
+    shared = in_several(part.names_in(site) for part in parts)
     for part in parts:
-        for path in part.files:
+        alone = shared.isdisjoint(part.names_in(site))
+        for path in part.outside(site) if alone else part.files:
             claims.setdefault(path, []).append(part.name)
-    return claims
+    return {path: owners for path, owners in claims.items() if len(owners) > 1}
 
 
 def distribution_key(
@@ -118,12 +116,12 @@ def distribution_key(
 ) -> str:
     """What stands for all that the plan of the distribution ``part`` depends on.
 
-    ``claims`` maps the paths of files to the distributions that have them.
+    ``claims`` maps the paths of files that several distributions have to these.
     """
     shared = {
-        path: {name: there.digests[name] for name in claims[path]}
-        for path in part.files
-        if len(claims[path]) > 1
+        path: {name: there.digests[name] for name in owners}
+        for path, owners in claims.items()
+        if path in part.files
     }
     return key_of(
         "distribution",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.checks import Check, Finding
-from hatch_venvstacks.inventory import is_known, visible
+from hatch_venvstacks.inventory import in_several, is_known, visible
 from hatch_venvstacks.module_tree import module_of, modules
 
 if TYPE_CHECKING:
@@ -23,9 +23,13 @@ def check_files(layers: Sequence[LayerContents], site: str) -> list[Finding]:
     owners: dict[str, tuple[str, str, str]] = {}
     found: dict[tuple[str, str], list[str]] = {}
     where: dict[tuple[str, str], tuple[str, str]] = {}
-    for layer in visible(layers):
+    seen = visible(layers)
+    shared = in_several(layer.names_in(site) for layer in seen)
+    for layer in seen:
         for part in layer.parts:
-            for path, digest in part.files.items():
+            alone = shared.isdisjoint(part.names_in(site))
+            for path in part.outside(site) if alone else part.files:
+                digest = part.files[path]
                 first = owners.setdefault(path, (layer.name, part.name, digest))
                 if first[0] == layer.name or first[2] == digest or _is_module(path, site):
                     continue
@@ -77,11 +81,8 @@ def hidden_path_files(layers: Sequence[LayerContents], site: str) -> list[tuple[
     """The path files of distributions that do not count, as layer and name."""
     found = []
     for layer, kept in zip(layers, visible(layers), strict=True):
-        held = {path for part in kept.parts for path in part.files}
-        for path in sorted(path for part in layer.parts for path in part.files):
-            folder, _, name = path.rpartition("/")
-            if folder == site and name.endswith(".pth") and path not in held:
-                found.append((layer.name, name))
+        hidden = layer.names_in(site) - kept.names_in(site)
+        found += [(layer.name, name) for name in sorted(hidden) if name.endswith(".pth")]
     return found
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.inventory import in_several
 from hatch_venvstacks.namespaces import InitKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from hatch_venvstacks.inventory import LayerContents
 
@@ -69,7 +71,7 @@ def module_tree(layer: LayerContents, site: str, names: Iterable[str]) -> Module
     for part in layer.parts:
         for path, text in part.inits.items():
             kinds[path] = _packed(kinds.get(path), InitKind(text))
-    for folder, module, distribution, digest in modules(layer, site):
+    for folder, module, distribution, digest in modules(layer, site, names):
         if (folder.partition("/")[0] if folder else module) not in names:
             continue
         if module == _INIT:
@@ -84,10 +86,17 @@ def module_tree(layer: LayerContents, site: str, names: Iterable[str]) -> Module
     return tree
 
 
-def modules(layer: LayerContents, site: str) -> Iterator[tuple[str, str, str, str]]:
-    """Folder, module, distribution and digest of all that can be imported from ``layer``."""
+def modules(
+    layer: LayerContents, site: str, names: AbstractSet[str] | None = None
+) -> Iterator[tuple[str, str, str, str]]:
+    """Folder, module, distribution and digest of all that can be imported from ``layer``.
+
+    Distributions that have none of the top-level ``names`` are left out.
+    """
     start = f"{site}/"
     for part in layer.parts:
+        if names is not None and names.isdisjoint(map(_stem, part.names_in(site))):
+            continue
         for path, digest in part.files.items():
             if path.startswith(start):
                 folder, _, file = path[len(start) :].rpartition("/")
@@ -102,17 +111,24 @@ def _is_package(folder: str) -> bool:
 
 def shared_names(layers: Sequence[LayerContents], site: str) -> set[str]:
     """Top-level names that more than one layer has."""
-    seen: set[str] = set()
-    shared: set[str] = set()
-    for layer in layers:
-        tops = {
+    extended = [{name.partition("/")[0] for name in layer.extended} for layer in layers]
+    # By the names in one folder first: few distributions share some.
+    stems = [{*map(_stem, layer.names_in(site))} for layer in layers]
+    near = in_several(a | b for a, b in zip(stems, extended, strict=True))
+    if not near:
+        return set()
+    tops = (
+        {
             folder.partition("/")[0] if folder else module
-            for folder, module, _, _ in modules(layer, site)
+            for folder, module, _, _ in modules(layer, site, near)
         }
-        tops |= {name.partition("/")[0] for name in layer.extended}
-        shared |= seen & tops
-        seen |= tops
-    return shared
+        for layer in layers
+    )
+    return in_several(a | b for a, b in zip(tops, extended, strict=True))
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]
 
 
 @cache

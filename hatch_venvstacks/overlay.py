@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.folders import parents
@@ -38,17 +39,25 @@ class Overlay:
 
     def __init__(self, layers: Sequence[LayerContents], site: str, runtime: Runtime) -> None:
         self.layers, self.site, self._runtime = layers, site, runtime
-        self._natives: list[dict[str, FoundLibrary]] = []
-        self._folders: list[set[str]] = []
-        self._packages: list[set[str]] = []
-        for number, layer in enumerate(layers):
-            self._natives.append(dict(_found_in(number, layer)))
-            paths = [path for part in layer.parts for path in part.files]
-            self._folders.append(parents(paths))
-            self._packages.append(parents(filter(_is_source, paths)))
+        self._natives = [dict(_found_in(number, layer)) for number, layer in enumerate(layers)]
 
     def natives(self, layer: int) -> list[tuple[str, FoundLibrary]]:
-        return sorted(self._natives[layer].items())
+        return self._sorted[layer]
+
+    @cached_property
+    def _sorted(self) -> list[list[tuple[str, FoundLibrary]]]:
+        return [sorted(found.items()) for found in self._natives]
+
+    @cached_property
+    def _folders(self) -> list[set[str]]:
+        return [parents(path for part in one.parts for path in part.files) for one in self.layers]
+
+    @cached_property
+    def _packages(self) -> list[set[str]]:
+        return [
+            parents(path for part in one.parts for path in part.files if path.endswith(".py"))
+            for one in self.layers
+        ]
 
     def find(self, path: str, first: int = 0) -> FoundLibrary | None:
         """What is at ``path`` for the layer with the index ``first``, whose stack counts."""
@@ -107,7 +116,3 @@ def _found_in(number: int, layer: LayerContents) -> Iterator[tuple[str, FoundLib
     for part in layer.parts:
         for path, native in part.natives.items():
             yield path, FoundLibrary(number, part.name, native, part.files.get(path, ""))
-
-
-def _is_source(path: str) -> bool:
-    return path.endswith(".py")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.checks import STRAY, Check, Finding
-from hatch_venvstacks.inventory import is_excluded, is_known, visible
+from hatch_venvstacks.inventory import in_several, is_excluded, is_known, visible
 from hatch_venvstacks.module_tree import module_of
 from hatch_venvstacks.namespaces import InitKind
 
@@ -43,11 +43,14 @@ def package_files(layers: Sequence[LayerContents], site: str, *, links: bool) ->
     ``site`` is the site directory of all of them, and ``links`` says whether there can be links.
     """
     seen = visible(layers)
-    owners = _packages(seen, site, _shared(seen, site))
+    shared = in_several(layer.names_in(site) for layer in seen)
+    owners = _packages(seen, site, shared)
     beside: dict[str, int] = {}
     findings: list[Finding] = []
     for number, layer in enumerate(seen):
         for part in layer.parts:
+            if shared.isdisjoint(part.names_in(site)):
+                continue
             for package, files in sorted(_guests(part, owners, number).items()):
                 winner, host, kind = owners[package]
                 if winner == 0 and links:
@@ -61,22 +64,6 @@ def package_files(layers: Sequence[LayerContents], site: str, *, links: bool) ->
     if beside:
         _add_others(beside, seen, owners)
     return PackageFiles(beside, tuple(findings))
-
-
-def _shared(layers: Sequence[LayerContents], site: str) -> set[str]:
-    """The names in the site directory that several layers have."""
-    seen: set[str] = set()
-    shared: set[str] = set()
-    for layer in layers:
-        tops = {
-            path[len(site) + 1 :].partition("/")[0]
-            for part in layer.parts
-            for path in part.files
-            if path.startswith(f"{site}/")
-        }
-        shared |= seen & tops
-        seen |= tops
-    return shared
 
 
 def _packages(

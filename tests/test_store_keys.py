@@ -36,7 +36,7 @@ def key(platform: str = "linux_x86_64", own: Collection[str] | None = ()) -> str
     compiler = None if own is None else Compiler(layer, context, Path(), "cpython", own)
     shaping = Shaping(layout_of(PLATFORMS[platform], "3.11"), frozenset(), {}, compiler)
     part = Inventory("one", "1.0", {"bin/one": "sha256=1"})
-    return distribution_key(part, there, {"bin/one": ["one"]}, shaping, layer, context)
+    return distribution_key(part, there, {}, shaping, layer, context)
 
 
 def test_one_wheel_of_a_project_and_from_an_index() -> None:
