@@ -99,11 +99,12 @@ def deploy(root: Path, below: int) -> Path:
     # As most layers are: without path files of their own.
     ties = Ties(start=StartUp(has_path_files=False, has_namespaces=False))
     for folder, layer in layers.items():
+        # Every layer of a real stack has one.
+        (folder / layout.site_packages).mkdir(parents=True, exist_ok=True)
         if layer.name == "rt":
             continue
         stack = build_stack(layer, layers.__getitem__)
         write_layer([wiring_plan(stack, layout, {}, ties)], layer.name, root)
-        (folder / layout.site_packages).mkdir(parents=True, exist_ok=True)
     return root / app / layout.layer_python
 
 

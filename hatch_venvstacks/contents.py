@@ -198,14 +198,16 @@ def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
 
 def _start(around: _Surroundings, held: set[str], layout: Layout) -> StartUp:
     site = layout.site_packages
-    below = {path for layer in around.layers[1:] for part in layer.parts for path in part.files}
-    files = {path for path in (*held, *below) if path.endswith(".pth")}
+    start_files = (path for path in held if path.endswith((".pth", ".start")))
+    own = {posixpath.basename(one) for one in start_files if posixpath.dirname(one) == site}
+    names = {*own, *(name for layer in around.layers[1:] for name in layer.names_in(site))}
     return StartUp(
         around.preloaded,
         tuple(hidden_path_files(around.layers, site)),
-        has_path_files=any(posixpath.dirname(path) == site for path in files & held),
+        has_path_files=any(name.endswith(".pth") for name in own),
         # The name that setuptools gave them: https://setuptools.pypa.io/en/latest/history.html.
-        has_namespaces=any(path.endswith("-nspkg.pth") for path in files),
+        has_namespaces=any(name.endswith("-nspkg.pth") for name in names),
+        has_start_files=any(name.endswith(".start") for name in names),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 # The format of archives: a change that alters bytes raises it.
-FORMAT = 6
+FORMAT = 7
 # 1980-01-01T00:00:00Z in seconds: the first moment that a zip file can hold, too.
 MEMBER_TIME = 315_532_800
 # A plan is cut where its files exceed this, in bytes of content.

@@ -6,8 +6,10 @@ plain lines: all are on ``sys.path`` before anything else happens. Then the laye
 run, by ``site`` itself. The last one imports a module that runs those of the layers below, in
 import order; where the layer has no path files of its own, the first one does that.
 
-It is a module, and not a longer line, because Python keeps modules compiled. From CPython 3.15 on,
-a ``.start`` file takes the place of a line that is executed (:pep:`829`).
+It is a module, and not a longer line, because Python keeps modules compiled. CPython 3.15 has a
+second way, ``.start`` files with the names of functions (:pep:`829`), and still executes lines in
+path files; 3.18 will not. To read a ``.start`` file takes CPython 3.15 several milliseconds, so a
+layer for it has one only where some package of the stack has one, too.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ PATH_FILE = "!venvlayer.pth"
 LAST_FILE = "~venvlayer.pth"
 START_FILE = "~venvlayer.start"
 START_MODULE = "_venvlayer"
+# What CPython does with `.start` files, and without lines that are executed.
 _START_FILES = (3, 15)
+_NO_LINES = (3, 18)
 
 _HEAD = """\
 \"\"\"Runs the path files of the layers below this one. Made by hatch-venvstacks.\"\"\"
@@ -49,18 +53,22 @@ def run():
 """
 # The path files of the layers below run once each. Those that belong to wiring must not: this layer
 # names all layers below it itself. `site` then handles the site directory of a virtual environment
-# a second time (CPython 3.10 to 3.13: `site.venv` does it before it sets `PREFIXES`, `site.main`
-# after), which would run the layer's own path files twice: so that second time is passed over. Then
-# it is time, too, to let `site.getsitepackages` give the folders that are on `sys.path`: there are
-# programs that look for libraries and plugins of other distributions in these.
+# a second time (CPython 3.10 to 3.14: `site.venv` does it before it decides on the user's site
+# directory, `site.main` after), which would run the layer's own path files twice: so that second
+# time is passed over. Then it is time, too, to let `site.getsitepackages` give the folders that are
+# on `sys.path`: there are programs that look for libraries and plugins of other distributions in
+# these.
 _RUN = """\
     for folder, skipped in {folders}:
-        folder = site.makepath(_SITE, folder)[0]
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        try:
+            names = os.listdir(_SITE + folder)
+        except OSError:
+            continue
+        for name in sorted(names):
             if name.endswith(".pth") and name[0] != "." and name not in skipped:
-                site.addpackage(folder, name, None)
+                site.addpackage(site.makepath(_SITE + folder)[0], name, None)
 {more}\
-    if sys.prefix not in site.PREFIXES:
+    if site.ENABLE_USER_SITE is None:
         site.addsitepackages = _once
 
 
@@ -69,14 +77,24 @@ def _once(known_paths, prefixes=None, _all=site.addsitepackages):
     site.PREFIXES += [os.path.abspath(os.path.join(_SITE, one)) for one in {prefixes}]
     return known_paths
 """
-# What CPython 3.15 has for it. `site` comes here again for each layer below, whose own file names
-# the module that is imported already.
+# CPython 3.15 handles no folder twice. It has no function for a single `.start` file: where a layer
+# below has some, `site` handles the whole folder, with files that it has already read for this
+# layer; these name this module.
 _RUN_FROM_3_15 = """\
-    for folder, _ in {folders}:
-        folder = os.path.abspath(os.path.join(_SITE, folder))
-        if os.path.isdir(folder):
-            site.addsitedir(folder)
+    for folder, skipped in {folders}:
+        try:
+            names = os.listdir(_SITE + folder)
+        except OSError:
+            continue
+        names = sorted(name for name in names if name[0] != "." and name not in skipped)
+        if any(name.endswith(".start") for name in names):
+            site.addsitedir(_SITE + folder)
+            continue
+        for name in names:
+            if name.endswith(".pth"):
+                site.addpackage(site.makepath(_SITE + folder)[0], name, None)
 {more}\
+    site.PREFIXES += [os.path.abspath(os.path.join(_SITE, one)) for one in {prefixes}]
 """
 # Path files of setuptools (`…-nspkg.pth`) make namespace packages of the one folder that each of
 # them lies in: these look at `sys.path` again.
@@ -102,15 +120,17 @@ class StartUp:
     """What is special about the start of one layer.
 
     ``preloaded`` are libraries that are loaded, as layer and path: what opens them by their names
-    then finds them. ``skipped`` are path files of layers below that do not run, as layer and name;
-    CPython 3.15 has no way to leave one out. ``has_path_files`` says whether the layer has some
-    itself, and ``has_namespaces`` whether some in the stack make namespace packages.
+    then finds them. ``skipped`` are path files of layers below that do not run, as layer and name.
+    ``has_path_files`` says whether the layer has some itself, ``has_namespaces`` whether some in
+    the stack make namespace packages, and ``has_start_files`` whether there are ``.start`` files in
+    the stack.
     """
 
     preloaded: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     has_path_files: bool = True
     has_namespaces: bool = True
+    has_start_files: bool = False
 
 
 def startup_members(
@@ -122,7 +142,7 @@ def startup_members(
     names = ["run"] if not start.preloaded else ["run", "load"]
     first = "".join(f"{up}/{name}/{site}\n" for name in below)
     yield Member(f"{site}/{START_MODULE}.py", _module(below, top, layout, start).encode())
-    if _has_start_files(layout):
+    if _version(layout) >= (_START_FILES if start.has_start_files else _NO_LINES):
         yield Member(f"{site}/{PATH_FILE}", first.encode())
         lines = "".join(f"{START_MODULE}:{name}\n" for name in names)
         yield Member(f"{site}/{START_FILE}", lines.encode())
@@ -136,21 +156,32 @@ def startup_members(
         yield Member(f"{site}/{PATH_FILE}", f"{first}{last}".encode())
 
 
+def runtime_members(layout: Layout) -> Iterator[Member]:
+    """The files in the site directory of a runtime.
+
+    CPython 3.15 complains at every start of folders in path files that are not there, so there is
+    always one.
+    """
+    if _version(layout) >= _START_FILES:
+        text = b"The packages of this layer have their modules here.\n"
+        yield Member(f"{layout.site_packages}/{START_MODULE}.txt", text)
+
+
 def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> str:
     site = layout.site_packages
     up = posixpath.relpath(".", f"layer/{site}")
+    is_new = _version(layout) >= _START_FILES
+    own = (PATH_FILE, LAST_FILE, START_FILE) if is_new else (PATH_FILE, LAST_FILE)
     folders = [
-        (
-            f"{up}/{name}/{site}",
-            (PATH_FILE, LAST_FILE, *(file for layer, file in start.skipped if layer == name)),
-        )
+        (f"/{up}/{name}/{site}", (*own, *(file for layer, file in start.skipped if layer == name)))
         for name in below
     ]
-    template = _RUN_FROM_3_15 if _has_start_files(layout) else _RUN
+    template = _RUN_FROM_3_15 if is_new else _RUN
     more = _FIND_NAMESPACES if start.has_namespaces else ""
     prefixes = [f"{up}/{name}" for name in below]
     source = _HEAD + template.format(folders=folders, more=more, prefixes=prefixes)
-    if start.preloaded:
+    # Files of a layer below may name it, too.
+    if start.preloaded or is_new:
         paths = [
             posixpath.relpath(f"{layer}/{path}", f"{top}/{site}") for layer, path in start.preloaded
         ]
@@ -158,8 +189,8 @@ def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> s
     return source
 
 
-def _has_start_files(layout: Layout) -> bool:
-    return tuple(int(part) for part in layout.minor.split(".")) >= _START_FILES
+def _version(layout: Layout) -> tuple[int, ...]:
+    return tuple(int(part) for part in layout.minor.split("."))
 
 
 def check_path_files(plans: Sequence[Plan], layout: Layout) -> None:
@@ -170,11 +201,11 @@ def check_path_files(plans: Sequence[Plan], layout: Layout) -> None:
     for plan in plans:
         for member in plan.members:
             folder, _, name = member.path.rpartition("/")
-            if not name.endswith(".pth") or folder != layout.site_packages:
+            if not name.endswith((".pth", ".start")) or folder != layout.site_packages:
                 continue
-            if name < PATH_FILE:
+            if name < PATH_FILE and name.endswith(".pth"):
                 fault = "before the layers below are on `sys.path`"
-            elif name > LAST_FILE:
+            elif name > (LAST_FILE if name.endswith(".pth") else START_FILE):
                 fault = "after those of the layers below"
             else:
                 continue

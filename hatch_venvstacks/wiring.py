@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.namespaces import EXTENDING
 from hatch_venvstacks.segment import Member, Plan, PlanKind
 from hatch_venvstacks.spec import LayerKind
-from hatch_venvstacks.startup import StartUp, startup_members
+from hatch_venvstacks.startup import StartUp, runtime_members, startup_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +57,9 @@ def wiring_plan(
     """
     ties = ties or Ties()
     members = [Member(LAYER_JSON, to_json(description))]
-    if stack.top.kind is not LayerKind.RUNTIME:
+    if stack.top.kind is LayerKind.RUNTIME:
+        members += runtime_members(layout)
+    else:
         if layout.postinstall:
             members.append(Member(layout.postinstall, _postinstall()))
         else:

@@ -19,7 +19,7 @@ from hatch_venvstacks.runtime_host import check_host, describe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MINORS = ("3.10", "3.11", "3.12", "3.13")
+MINORS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 VARIABLE = "HATCH_VENVLAYER_TEST_PYTHONS"
 
 

@@ -183,7 +183,10 @@ def loaded_entry_points() -> list[list[str]]:
 
 
 def owners() -> dict[str, list[str]]:
-    found = importlib.metadata.packages_distributions()
+    found = {**importlib.metadata.packages_distributions()}
+    # From 3.12 on, it takes this folder for a package where a RECORD lists compiled modules: those
+    # of layers do, as pip's do, and uv's do not.
+    found.pop("__pycache__", None)
     return {name: sorted({*found[name]}) for name in sorted(found)}
 
 

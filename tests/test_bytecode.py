@@ -277,7 +277,7 @@ try:
 except ValueError as error:
     code = error.__traceback__.tb_next.tb_frame.f_code
 inner = module.fail.__code__.co_consts
-print(json.dumps(dict(value=module.VALUE, file=code.co_filename, cached=module.__cached__)))
+print(json.dumps(dict(value=module.VALUE, file=code.co_filename, cached=module.__spec__.cached)))
 """
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from front_end import FrontEnds
 
-MINORS = ("3.10", "3.11", "3.12", "3.13")
+MINORS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 LAYERS = ("digits", "digits-plotting", "digits-runtime", "digits-sklearn")
 WHERE = """
 import json, os, site, sys

@@ -305,6 +305,7 @@ def general(value: Any) -> Any:
     if isinstance(value, list):
         return [general(inner) for inner in value]
     if isinstance(value, str):
+        value = re.sub(r"\bcp3\d+\b", "ABI", value)
         return re.sub(r"[0-9a-f]{64}", "HASH", VERSION.sub("VERSION", value))
     return type(value)
 

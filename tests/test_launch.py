@@ -55,7 +55,7 @@ def test_modules_of_the_standard_library(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["json.nothing", "json.tool.more", "json", "email", "__main__", "no_such", "pip"]
+    "module", ["json.nothing", "json.tool.more", "html", "email", "__main__", "no_such", "pip"]
 )
 def test_modules_that_are_nowhere(module: str) -> None:
     with pytest.raises(BuildError) as caught:

@@ -429,7 +429,7 @@ def test_layers_that_still_fit_and_those_that_do_not(repo: Monorepo, tmp_path: P
 
 def layer_json(root: Path, name: str, **changes: Any) -> None:
     described: dict[str, Any] = {
-        "format": 6,
+        "format": 7,
         "name": name,
         "platform": "linux_x86_64",
         "python": {"abi": "cp311"},
@@ -454,7 +454,7 @@ def test_other_reasons_not_to_fit(tmp_path: Path) -> None:
     assert len(check_deployment(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 6}', "\ud800"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 7}', "\ud800"])
 def test_descriptions_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     file = tmp_path / "app/share/venvlayer/layer.json"
     file.parent.mkdir(parents=True)
