@@ -42,7 +42,7 @@ import os
 import site
 import sys
 
-_SITE = os.path.dirname(os.path.abspath(__file__))
+_ROOT = os.path.abspath(__file__ + "{up}")
 _ran = []
 
 
@@ -60,13 +60,14 @@ def run():
 # these.
 _RUN = """\
     for folder, skipped in {folders}:
+        folder = os.path.join(_ROOT, folder)
         try:
-            names = os.listdir(_SITE + folder)
+            names = os.listdir(folder)
         except OSError:
             continue
         for name in sorted(names):
             if name.endswith(".pth") and name[0] != "." and name not in skipped:
-                site.addpackage(site.makepath(_SITE + folder)[0], name, None)
+                site.addpackage(os.path.abspath(folder), name, None)
 {more}\
     if site.ENABLE_USER_SITE is None:
         site.addsitepackages = _once
@@ -74,7 +75,7 @@ _RUN = """\
 
 def _once(known_paths, prefixes=None, _all=site.addsitepackages):
     site.addsitepackages = _all
-    site.PREFIXES += [os.path.abspath(os.path.join(_SITE, one)) for one in {prefixes}]
+    site.PREFIXES += [os.path.join(_ROOT, name) for name in {names}]
     return known_paths
 """
 # CPython 3.15 handles no folder twice. It has no function for a single `.start` file: where a layer
@@ -82,19 +83,20 @@ def _once(known_paths, prefixes=None, _all=site.addsitepackages):
 # layer; these name this module.
 _RUN_FROM_3_15 = """\
     for folder, skipped in {folders}:
+        folder = os.path.join(_ROOT, folder)
         try:
-            names = os.listdir(_SITE + folder)
+            names = os.listdir(folder)
         except OSError:
             continue
         names = sorted(name for name in names if name[0] != "." and name not in skipped)
         if any(name.endswith(".start") for name in names):
-            site.addsitedir(_SITE + folder)
+            site.addsitedir(folder)
             continue
         for name in names:
             if name.endswith(".pth"):
-                site.addpackage(site.makepath(_SITE + folder)[0], name, None)
+                site.addpackage(os.path.abspath(folder), name, None)
 {more}\
-    site.PREFIXES += [os.path.abspath(os.path.join(_SITE, one)) for one in {prefixes}]
+    site.PREFIXES += [os.path.join(_ROOT, name) for name in {names}]
 """
 # Path files of setuptools (`…-nspkg.pth`) make namespace packages of the one folder that each of
 # them lies in: these look at `sys.path` again.
@@ -111,7 +113,7 @@ def load():
     import ctypes
 
     for path in {paths}:
-        ctypes.CDLL(os.path.abspath(os.path.join(_SITE, path)))
+        ctypes.CDLL(os.path.abspath(os.path.join(os.path.dirname(__file__), path)))
 """
 
 
@@ -173,13 +175,13 @@ def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> s
     is_new = _version(layout) >= _START_FILES
     own = (PATH_FILE, LAST_FILE, START_FILE) if is_new else (PATH_FILE, LAST_FILE)
     folders = [
-        (f"/{up}/{name}/{site}", (*own, *(file for layer, file in start.skipped if layer == name)))
+        (f"{name}/{site}", (*own, *(file for layer, file in start.skipped if layer == name)))
         for name in below
     ]
     template = _RUN_FROM_3_15 if is_new else _RUN
     more = _FIND_NAMESPACES if start.has_namespaces else ""
-    prefixes = [f"{up}/{name}" for name in below]
-    source = _HEAD + template.format(folders=folders, more=more, prefixes=prefixes)
+    source = _HEAD.format(up=f"/../{up}")
+    source += template.format(folders=folders, more=more, names=[*below])
     # Files of a layer below may name it, too.
     if start.preloaded or is_new:
         paths = [

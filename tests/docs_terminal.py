@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from interpreters import some_interpreter
 
 from hatch_venvstacks.platforms import host_platform
@@ -74,6 +75,8 @@ class Terminal:
         commands = list(snippet.commands())
         for number, (command, expected) in enumerate(commands, 1):
             code, said = self._run(self._here(command))
+            if "python-build-standalone has no CPython" in said:
+                pytest.skip(f"pbs-installer does not know CPython {self.version} yet")
             wanted = snippet.exit_code if number == len(commands) else 0
             assert code == wanted, f"{snippet}\n$ {command}\nexit code {code}\n{said}"
             pattern = pattern_of(self._here(expected))
