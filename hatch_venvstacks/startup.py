@@ -196,22 +196,28 @@ def _version(layout: Layout) -> tuple[int, ...]:
 
 
 def check_path_files(plans: Sequence[Plan], layout: Layout) -> None:
-    """Refuse a path file that would run before the layer's first one, or after its last.
+    """Refuse a start-up file that would run before the layer's first one, or after its last.
 
     :raises BuildError: naming the distribution.
     """
+    last = {".pth": LAST_FILE}
+    if _version(layout) >= _START_FILES:
+        last[".start"] = START_FILE
     for plan in plans:
         for member in plan.members:
-            folder, _, name = member.path.rpartition("/")
-            if not name.endswith((".pth", ".start")) or folder != layout.site_packages:
+            if not member.path.endswith((*last,)):
                 continue
-            if name < PATH_FILE and name.endswith(".pth"):
+            folder, _, name = member.path.rpartition("/")
+            suffix = f".{name.rpartition('.')[2]}"
+            if folder != layout.site_packages:
+                continue
+            if name < PATH_FILE and suffix == ".pth":
                 fault = "before the layers below are on `sys.path`"
-            elif name > (LAST_FILE if name.endswith(".pth") else START_FILE):
+            elif name > last[suffix]:
                 fault = "after those of the layers below"
             else:
                 continue
             raise BuildError(
-                f"`{plan.name}` has the path file `{name}`, which would run {fault}",
-                hint=f"Its name must sort between `{PATH_FILE}` and `{LAST_FILE}`",
+                f"`{plan.name}` has the start-up file `{name}`, which would run {fault}",
+                hint=f"Its name must sort between `{PATH_FILE}` and `{last[suffix]}`",
             )

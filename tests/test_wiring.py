@@ -451,9 +451,18 @@ def test_path_file_before_ours(name: str) -> None:
     assert name in caught.value.message
 
 
+def test_start_file_after_ours() -> None:
+    layout = layout_of(PLATFORMS["linux_x86_64"], "3.15")
+    files = [Member(f"{layout.site_packages}/{name}") for name in (" a.start", "~z.start")]
+    with pytest.raises(BuildError, match=r"start-up file `~z\.start`"):
+        check_path_files([Plan(PlanKind.DISTRIBUTION, "d", "1", tuple(files))], layout)
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        f"{LINUX.site_packages}/~z.start",
+        f"{LINUX.site_packages}/.pth",
         f"{LINUX.site_packages}/a.pth",
         f"{LINUX.site_packages}/!z.pth",
         f"{LINUX.site_packages}/ a.txt",
