@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field, replace
@@ -166,8 +167,8 @@ def prepare(
     environment: Mapping[str, str],
     report: Report,
 ) -> steps.Bench:
-    """Write and lock ``stack`` in the folder ``work``, in all variants, which warms uv's cache."""
-    print(f"Locking {stack.name}", file=sys.stderr)
+    """Write and lock ``stack`` in the folder ``work``, and have its wheels in all caches."""
+    print(f"Locking {stack.name}, and fetching its wheels", file=sys.stderr)
     folder = work / stack.name
     folder.mkdir(exist_ok=True)
     no_bytecode = {"bytecode": False} if HAS_BYTECODE else {}
@@ -181,11 +182,22 @@ def prepare(
         (folder / name).mkdir(exist_ok=True)
         ours[name] = Ours(stack, folder / name, runtime, environment, settings)
     ours["shipped"].ready()
+    # With what one of the steps adds. A build is what has all wheels unpacked in uv's cache.
+    (folder / "fetched").mkdir(exist_ok=True)
+    options = {**no_bytecode, "compression-level": 1}
+    fetched = Ours(stack.grown(), folder / "fetched", runtime, environment, options)
+    fetched.ready()
+    fetched.build()
+    shutil.rmtree(fetched.folder)
     peer = None
     if python:
         peer = peers.Peer(stack, folder / "venvstacks", python, runtime, environment)
         peer.write()
         peer.lock()
+        peer.fetch()
+        with peer.changed(stack.grown()) as grown:
+            grown.lock()
+            grown.fetch()
         report.pins[stack.name] = _pins(ours["shipped"].pins(), peer.pins())
     report.layers[stack.name] = len(stack.names)
     return steps.Bench(stack, folder, **ours, peer=peer)

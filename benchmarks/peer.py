@@ -65,6 +65,18 @@ class Peer:
     def lock(self) -> Usage:
         return self._run("lock")
 
+    def fetch(self) -> None:
+        """Let pip have all wheels that are locked in its cache."""
+        scratch = self.folder / "fetched"
+        download = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
+        if self.stack.wheels is not None:
+            download += ["--find-links", str(self.stack.wheels)]
+        download += [] if self.stack.has_index else ["--no-index"]
+        for file in sorted((self.folder / "requirements").rglob("requirements-*.txt")):
+            if _PIN.search(file.read_text("utf-8")):
+                self._measured([self.python, *download, "-r", file], self.folder)
+        shutil.rmtree(scratch, ignore_errors=True)
+
     def publish(self, *, watch: bool = False) -> Usage:
         """Build and publish what its own rules call outdated."""
         return self._run("build", "--publish", watch=watch)

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 # Deflate, no fields, no time, no hint at the level, no system: what zlib itself would write there
 # differs from build to build.
 _GZIP_HEADER = b"\x1f\x8b\x08\0" + bytes(4) + b"\0\xff"
+# At the highest level, a zstd frame refers back to all of a segment of usual size, and not only to
+# 8 MiB of it; both are powers of two. Readers need as much memory, and allow up to 2**27
+# (https://facebook.github.io/zstd/doc/api_manual_latest.html, ZSTD_d_windowLogMax).
+_ZSTD_WIDE_LEVEL = 19
+_ZSTD_WINDOW, _ZSTD_WIDEST_WINDOW = 23, 25
 # The dictionaries of the presets 0 to 9, in powers of two (https://tukaani.org/xz/, `man xz`).
 _XZ_DICTIONARY = (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)
 _XZ_SMALLEST_DICTIONARY = 2**12
@@ -98,7 +103,14 @@ class _Compressor(Protocol):
 def _zstd(level: int, size: int) -> _Compressor:
     import zstandard
 
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
+    if level == _ZSTD_WIDE_LEVEL and size > 2**_ZSTD_WINDOW:
+        window = min((size - 1).bit_length(), _ZSTD_WIDEST_WINDOW)
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            level, source_size=size, window_log=window, write_checksum=True, threads=0
+        )
+        compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    else:
+        compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=0)
     return compressor.compressobj(size=size)
 
 

@@ -118,6 +118,19 @@ def test_zstd_has_size_and_checksum() -> None:
     assert zstandard.get_frame_parameters(written).has_checksum
 
 
+@pytest.mark.parametrize(
+    ("level", "size", "window"),
+    [(18, 9, 8), (19, 5, 5), (19, 9, 9), (19, 40, 32)],
+    ids=["as usual", "small", "all of it", "at most so far"],
+)
+def test_how_far_zstd_looks_back(level: int, size: int, window: int) -> None:
+    """That is how much memory unpacking takes; sizes in MiB."""
+    content = bytes(size * 2**20)
+    frame = unit("zstd", level, content)
+    assert zstandard.get_frame_parameters(frame).window_size == window * 2**20
+    assert zstandard.ZstdDecompressor().decompress(frame) == content
+
+
 @pytest.mark.parametrize("minor", MINORS)
 def test_same_bytes_from_every_python_with_one_library(minor: str) -> None:
     root = str(Path(__file__).parents[1])
