@@ -83,7 +83,9 @@ class Stack:
         return replace(self, layers=changed)
 
     def grown(self) -> Stack:
-        """The stack with one small package more."""
+        """The stack with one small package more, where there is one to add."""
+        if not self.extra:
+            return self
         known = next(layer for layer in self.layers if layer.name == self.grows)
         return self.with_requirements(self.grows, (*known.requirements, self.extra))
 
