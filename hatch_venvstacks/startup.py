@@ -65,10 +65,14 @@ _RUN = """\
             names = os.listdir(folder)
         except OSError:
             continue
-        for name in sorted(names):
-            if name.endswith(".pth") and name[0] != "." and name not in skipped:
+        names = sorted(name for name in names if name[0] != "." and name not in skipped)
+{start_files}\
+        for name in names:
+            if name.endswith(".pth"):
                 site.addpackage(os.path.abspath(folder), name, None)
 {more}\
+"""
+_ONCE = """\
     if site.ENABLE_USER_SITE is None:
         site.addsitepackages = _once
 
@@ -81,21 +85,12 @@ def _once(known_paths, prefixes=None, _all=site.addsitepackages):
 # CPython 3.15 handles no folder twice. It has no function for a single `.start` file: where a layer
 # below has some, `site` handles the whole folder, with files that it has already read for this
 # layer; these name this module.
-_RUN_FROM_3_15 = """\
-    for folder, skipped in {folders}:
-        folder = os.path.join(_ROOT, folder)
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            continue
-        names = sorted(name for name in names if name[0] != "." and name not in skipped)
+_START_FILES_BELOW = """\
         if any(name.endswith(".start") for name in names):
             site.addsitedir(folder)
             continue
-        for name in names:
-            if name.endswith(".pth"):
-                site.addpackage(os.path.abspath(folder), name, None)
-{more}\
+"""
+_PREFIXES = """\
     site.PREFIXES += [os.path.join(_ROOT, name) for name in {names}]
 """
 # Path files of setuptools (`…-nspkg.pth`) make namespace packages of the one folder that each of
@@ -178,10 +173,13 @@ def _module(below: Sequence[str], top: str, layout: Layout, start: StartUp) -> s
         (f"{name}/{site}", (*own, *(file for layer, file in start.skipped if layer == name)))
         for name in below
     ]
-    template = _RUN_FROM_3_15 if is_new else _RUN
-    more = _FIND_NAMESPACES if start.has_namespaces else ""
     source = _HEAD.format(up=f"/../{up}")
-    source += template.format(folders=folders, more=more, names=[*below])
+    source += _RUN.format(
+        folders=folders,
+        start_files=_START_FILES_BELOW if is_new else "",
+        more=_FIND_NAMESPACES if start.has_namespaces else "",
+    )
+    source += (_PREFIXES if is_new else _ONCE).format(names=[*below])
     # Files of a layer below may name it, too.
     if start.preloaded or is_new:
         paths = [

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.digest import file_sha256
 from hatch_venvstacks.errors import BuildError, ConfigError, words
 from hatch_venvstacks.eviction import DEFAULT_SIZE, evict, note_use, write_size
-from hatch_venvstacks.tree_digest import tree_digest, tree_state
+from hatch_venvstacks.tree_digest import is_intact, note_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Store:
             writable = _is_writable(shelf)
         if writable:
             return self._entry(shelf, key, make, unread=unread)
-        if _is_intact(shelf / key, unread=unread):
+        if is_intact(shelf / key, unread=unread):
             return shelf / key / "tree"
         if not self._elsewhere:
             with _filling(Path(tempfile.gettempdir())):
@@ -254,7 +254,7 @@ class Store:
     def _entry(self, shelf: Path, key: str, make: Callable[[Path], None], *, unread: bool) -> Path:
         entry, unfinished = shelf / key, shelf / f".{key}.part"
         with self._writing(), self._lock(shelf, key):
-            if _is_intact(entry, unread=unread):
+            if is_intact(entry, unread=unread):
                 note_use(entry)
                 return entry / "tree"
             for stale in (entry, unfinished):
@@ -263,7 +263,7 @@ class Store:
             (unfinished / "tree").mkdir(parents=True)
             try:
                 make(unfinished / "tree")
-                (unfinished / "digest").write_text(tree_digest(unfinished / "tree"), "ascii")
+                note_digest(unfinished)
                 write_size(unfinished)
                 unfinished.rename(entry)
             finally:
@@ -320,36 +320,6 @@ def _put(path: Path, place: Path) -> None:
     if place.is_dir() and not place.is_symlink():
         _remove(place)
     path.replace(place)
-
-
-def _is_intact(entry: Path, *, unread: bool) -> bool:
-    """Whether the files of a runtime are what they were.
-
-    With ``unread``, those that nobody has written to since they were last read count as such.
-    """
-    state_file = entry / "state"
-    try:
-        # Before the contents, so that what is written meanwhile shows the next time.
-        state = tree_state(entry / "tree") if unread else None
-        if state is not None and _text(state_file) == state:
-            return True
-        if _text(entry / "digest") != tree_digest(entry / "tree"):
-            return False
-    except OSError:
-        return False
-    if state is not None:
-        part = entry / "state.part"
-        with suppress(OSError):
-            part.write_text(state, "ascii")
-            part.replace(state_file)
-    return True
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("ascii")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return ""
 
 
 def _remove(path: Path) -> None:

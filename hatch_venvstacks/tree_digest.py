@@ -1,5 +1,6 @@
-"""What lies in a folder, in one value: by the contents of the files, or by their state on disk.
+"""Whether what lies in a folder is what it was, by contents of files, or by their state on disk.
 
+An entry of the store is a folder with ``tree``, ``digest`` and, once it was compared, ``state``.
 Compiled modules in ``__pycache__`` do not count, as running an interpreter makes them.
 """
 
@@ -9,6 +10,7 @@ import hashlib
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,37 @@ from hatch_venvstacks.digest import RECENT, file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def note_digest(entry: Path) -> None:
+    """Keep in ``entry`` what lies in its ``tree`` now.
+
+    :raises OSError: where something cannot be read or written.
+    """
+    (entry / "digest").write_text(tree_digest(entry / "tree"), "ascii")
+
+
+def is_intact(entry: Path, *, unread: bool) -> bool:
+    """Whether the ``tree`` in ``entry`` is what it was.
+
+    With ``unread``, files count as such that nobody has written to since they were last read.
+    """
+    state_file = entry / "state"
+    try:
+        # Before the contents, so that what is written meanwhile shows the next time.
+        state = tree_state(entry / "tree") if unread else None
+        if state is not None and _text(state_file) == state:
+            return True
+        if _text(entry / "digest") != tree_digest(entry / "tree"):
+            return False
+    except OSError:
+        return False
+    if state is not None:
+        part = entry / "state.part"
+        with suppress(OSError):
+            part.write_text(state, "ascii")
+            part.replace(state_file)
+    return True
 
 
 def tree_digest(tree: Path) -> str:
@@ -69,6 +102,13 @@ def _files(tree: Path, folder: str = "") -> Iterator[tuple[str, str, os.stat_res
             folders.append(place)
     for place in folders:
         yield from _files(tree, place)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
 
 
 def _line(*values: str) -> bytes:

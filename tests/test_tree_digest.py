@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks import store as store_module
+from hatch_venvstacks import tree_digest as module
 from hatch_venvstacks.store import Store
 from hatch_venvstacks.tree_digest import tree_digest, tree_state
 
@@ -94,7 +94,7 @@ class Counter:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store, self.made, self.read = Store(root), 0, 0
-        monkeypatch.setattr(store_module, "tree_digest", self._digest)
+        monkeypatch.setattr(module, "tree_digest", self._digest)
 
     def _digest(self, tree: Path) -> str:
         self.read += 1
