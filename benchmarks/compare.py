@@ -29,7 +29,7 @@ from ours import HAS_BYTECODE, Ours, clean_environment
 from results import Sample, versions
 from standins import make_runtime
 
-from hatch_venvstacks.errors import VenvLayerError
+from hatch_venvstacks.common.errors import VenvLayerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

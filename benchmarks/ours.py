@@ -16,9 +16,9 @@ import tomlkit
 from measure import CommandError, Usage, measure, size_of
 from stacks import APP, LAUNCH, edit_launch, write_launch
 
-from hatch_venvstacks.config import LAYER_OPTIONS
-from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.config.layer_table import LAYER_OPTIONS
+from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.platforms import host_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from standalone import make_standalone
 
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,15 +22,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from hatch_venvstacks.deploy import write_layer
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.platforms import host_platform
-from hatch_venvstacks.runtime_copy import copy_host
-from hatch_venvstacks.runtime_host import describe
-from hatch_venvstacks.spec import LayerKind, LayerSpec
-from hatch_venvstacks.stack import build_stack
-from hatch_venvstacks.startup import StartUp
-from hatch_venvstacks.wiring import Ties, wiring_plan
+from hatch_venvstacks.composition.startup import StartUp
+from hatch_venvstacks.composition.wiring import Ties, wiring_plan
+from hatch_venvstacks.deployment.deploy import write_layer
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.model.stack import build_stack
+from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.sources.runtimes.host_copy import copy_host
 
 LAYERS = (1, 4, 20)
 # In milliseconds, more than the virtual environment takes.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from interpreters import some_interpreter
 
-from hatch_venvstacks.platforms import host_platform
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from docs_pages import Page, Snippet

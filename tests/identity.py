@@ -22,7 +22,7 @@ from interpreters import some_interpreter
 from standalone import make_standalone, sha256_of
 from workplace import MADE_UP, Workplace, make_workplace
 
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -222,7 +222,7 @@ def _locales(folder: Path) -> Path:
 
 
 def _platform() -> str:
-    from hatch_venvstacks.platforms import host_platform
+    from hatch_venvstacks.model.platforms import host_platform
 
     return host_platform().name
 

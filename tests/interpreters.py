@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.runtime_host import check_host, describe
+from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.sources.runtimes.host import check_host, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,8 +21,8 @@ from universe_check import Machine, Tally, examine, make_machine
 from universe_generator import generate
 from universe_shrinker import shrink
 
-from hatch_venvstacks.errors import VenvLayerError
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.common.errors import VenvLayerError
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.indexes import ResolutionIndexes
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.resolve import Ground, resolve
-from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.locking.resolve import Ground, resolve
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.sources.indexes import ResolutionIndexes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.model.lock import Lock
 
     Below = list[tuple[LayerSpec, Lock]]
 

@@ -12,8 +12,8 @@ import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.runtime_copy import copy_host
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.sources.runtimes.host_copy import copy_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

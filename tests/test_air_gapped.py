@@ -14,8 +14,8 @@ from monorepo import RUNTIME, Monorepo, write
 from standalone import make_standalone, sha256_of
 from wheels import make_wheel
 
-from hatch_venvstacks.platforms import host_platform
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from members import shelf_in
 
-from hatch_venvstacks.archive import Archive, pack
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.archive import Archive, pack
+from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.common.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def test_same_bytes_whatever_the_machine_is_like(tmp_path: Path, monkeypatch: Mo
         (0, 2, "X9", ""),
     ]
     for number, (mask, cores, zone, locale) in enumerate(conditions):
-        monkeypatch.setattr("hatch_venvstacks.parallel.cores", lambda cores=cores: cores)
+        monkeypatch.setattr("hatch_venvstacks.archives.parallel.cores", lambda cores=cores: cores)
         monkeypatch.setenv("TZ", zone)
         monkeypatch.setenv("LC_ALL", locale)
         time.tzset()
@@ -204,6 +204,6 @@ def test_level_changes_the_size(tmp_path: Path) -> None:
 
 
 def test_module_is_light() -> None:
-    code = "import sys, hatch_venvstacks.archive; print('zstandard' in sys.modules)"
+    code = "import sys, hatch_venvstacks.archives.archive; print('zstandard' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert said.stdout == "False\n"

@@ -4,8 +4,8 @@ import zlib
 
 import pytest
 
-from hatch_venvstacks.archive_format import ArchiveFormat, compression_of, format_of
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.model.archive_format import ArchiveFormat, compression_of, format_of
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 
 def test_default_for_each_platform() -> None:

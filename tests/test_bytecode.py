@@ -15,9 +15,9 @@ import packaging
 import pytest
 from interpreters import MINORS, interpreter_or_skip
 
-from hatch_venvstacks.bytecode import compiled, is_test_module
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.segment import Member, read
+from hatch_venvstacks.archives.plan import Member, read
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.contents.bytecode import compiled, is_test_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

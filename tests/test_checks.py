@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from hatch_venvstacks.checks import Check, Finding, level_of, read_checks, report
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.table import Table
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.config.table import Table
+from hatch_venvstacks.model.checks import Check, Finding, level_of, read_checks, report
 
 T = "tool.hatch.build.targets.venvlayer"
 

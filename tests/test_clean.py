@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.builder import VenvLayerBuilder
+from hatch_venvstacks.plugin.builder import VenvLayerBuilder
 
 if TYPE_CHECKING:
     from pathlib import Path

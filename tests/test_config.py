@@ -13,9 +13,8 @@ from hatchling.plugin.manager import PluginManager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatch_venvstacks.archive_format import ArchiveFormat
-from hatch_venvstacks.builder_config import VenvLayerConfig, check_generic
-from hatch_venvstacks.config import (
+from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.config.layer_table import (
     GENERIC_OPTIONS,
     LAYER_OPTIONS,
     ProjectFacts,
@@ -23,15 +22,16 @@ from hatch_venvstacks.config import (
     module_name,
     parse_layer,
 )
-from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.spec import (
+from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import (
     LayerKind,
     LayerSpec,
     RuntimeArchive,
     RuntimeOrigin,
     RuntimeRequest,
 )
+from hatch_venvstacks.plugin.builder_config import VenvLayerConfig, check_generic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from pathlib import Path
 from packaging.pylock import Package, Pylock
 from packaging.version import Version
 
-from hatch_venvstacks.conflicts import Held, held_below, held_versions
-from hatch_venvstacks.lock import Lock, LockInputs
-from hatch_venvstacks.spec import LayerKind, LayerSpec
+from hatch_venvstacks.model.lock import Lock, LockInputs
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.sources.held_below import Held, held_below, held_versions
 
 LINUX, WINDOWS = "linux_x86_64", "win_amd64"
 

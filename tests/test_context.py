@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.context import (
+from hatch_venvstacks.archives.plan import MEMBER_TIME
+from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.model.context import (
     LOCKED,
     SOURCE_DATE_EPOCH,
     UPGRADE,
@@ -13,16 +15,14 @@ from hatch_venvstacks.context import (
     environment_options,
     named_platforms,
 )
-from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.lock import PLATFORM
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.segment import MEMBER_TIME
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.model.lock import PLATFORM
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_venvstacks.spec import LayerSpec
+    from hatch_venvstacks.model.spec import LayerSpec
 
 
 class Silent:

@@ -9,14 +9,14 @@ from packaging.markers import Marker
 from packaging.pylock import Pylock
 from resolving import CP, MINOR, World, make_world, refused
 
-from hatch_venvstacks.lock import select_wheels
-from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
-from hatch_venvstacks.platforms import PLATFORMS, marker_environment, wheel_tags
+from hatch_venvstacks.model.lock import select_wheels
+from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
+from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment, wheel_tags
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.model.lock import Lock
 
 LINUX, MAC, WINDOWS = "linux_x86_64", "macosx_arm64", "win_amd64"
 

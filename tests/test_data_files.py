@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.data_files import link_data
-from hatch_venvstacks.dynlib import link_libraries
-from hatch_venvstacks.inventory import Inventory, LayerContents
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.native import Native
-from hatch_venvstacks.package_files import package_files
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.composition.data_links import link_data
+from hatch_venvstacks.composition.inventory import Inventory, LayerContents
+from hatch_venvstacks.composition.library_links import link_libraries
+from hatch_venvstacks.composition.native_files import Native
+from hatch_venvstacks.composition.package_files import package_files
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,11 +11,11 @@ import zstandard
 from deployed import unpack_all
 from members import shelf_in
 
-from hatch_venvstacks.archive import pack
-from hatch_venvstacks.archive_format import ArchiveFormat
-from hatch_venvstacks.deploy import replace_folder, write_layer
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.archive import pack
+from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.deployment.deploy import replace_folder, write_layer
+from hatch_venvstacks.model.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from members import plan, shelf_in
 
-from hatch_venvstacks.archive import pack
-from hatch_venvstacks.archive_format import ArchiveFormat
-from hatch_venvstacks.deploy import deploy_archive, write_layer
-from hatch_venvstacks.errors import DeployError
-from hatch_venvstacks.segment import FORMAT, Member
-from hatch_venvstacks.wiring import LAYER_JSON
+from hatch_venvstacks.archives.archive import pack
+from hatch_venvstacks.archives.plan import FORMAT, Member
+from hatch_venvstacks.common.errors import DeployError
+from hatch_venvstacks.composition.wiring import LAYER_JSON
+from hatch_venvstacks.deployment.deploy import deploy_archive, write_layer
+from hatch_venvstacks.model.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from pathlib import Path

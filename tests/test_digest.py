@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks import digest
-from hatch_venvstacks.digest import file_sha256, remembered_sha256
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.common import digest
+from hatch_venvstacks.common.digest import file_sha256, remembered_sha256
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

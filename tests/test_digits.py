@@ -21,7 +21,7 @@ from deployed import facts, foreign, hidden, opened_files, run, unpack_all
 from filelock import FileLock
 from interpreters import interpreters
 
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -40,11 +40,14 @@ from hatchling.plugin.manager import PluginManager
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
-from hatch_venvstacks import context, eviction, lock, runtime, store, uv
-from hatch_venvstacks.config import parse_layer
-from hatch_venvstacks.lock_file import dump_lock, read_lock
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.project import TARGET, layer_table, project_facts
+from hatch_venvstacks.config.layer_table import parse_layer
+from hatch_venvstacks.model import context, lock
+from hatch_venvstacks.model.lock_file import dump_lock, read_lock
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
+from hatch_venvstacks.sources import uv
+from hatch_venvstacks.sources.runtimes import runtime
+from hatch_venvstacks.store import eviction, store
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,10 +11,10 @@ import pytest
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
-from hatch_venvstacks.config import GENERIC_OPTIONS, LAYER_OPTIONS, parse_layer
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.project import layer_table, project_facts
-from hatch_venvstacks.spec import DEFAULT_COMPRESSION_LEVEL, DEFAULT_LOCK_FILE, LayerKind
+from hatch_venvstacks.config.layer_table import GENERIC_OPTIONS, LAYER_OPTIONS, parse_layer
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import DEFAULT_COMPRESSION_LEVEL, DEFAULT_LOCK_FILE, LayerKind
+from hatch_venvstacks.plugin.pyproject import layer_table, project_facts
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,13 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from hatch_venvstacks.checks import Check
-from hatch_venvstacks.dynlib import Link, Linking, UsedLibrary, link_libraries, preloaded
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.inventory import Inventory, LayerContents
-from hatch_venvstacks.loader import is_guaranteed
-from hatch_venvstacks.native import Native
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.composition.inventory import Inventory, LayerContents
+from hatch_venvstacks.composition.library_links import (
+    Link,
+    Linking,
+    UsedLibrary,
+    link_libraries,
+    preloaded,
+)
+from hatch_venvstacks.composition.loader import is_guaranteed
+from hatch_venvstacks.composition.native_files import Native
+from hatch_venvstacks.model.checks import Check
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 SITE = "lib/python3.11/site-packages"
 LINUX, MAC = PLATFORMS["linux_x86_64"], PLATFORMS["macosx_arm64"]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks import errors
-from hatch_venvstacks.errors import LockError, StaleLockError, VenvLayerError
+from hatch_venvstacks.common import errors
+from hatch_venvstacks.common.errors import LockError, StaleLockError, VenvLayerError
 
 KINDS = [one for one in vars(errors).values() if isinstance(one, type)]
 

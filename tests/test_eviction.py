@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.eviction import DEFAULT_SIZE, cache_size, evict, note_use
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.store.eviction import DEFAULT_SIZE, cache_size, evict, note_use
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

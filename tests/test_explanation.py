@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hatch_venvstacks.conflicts import Held
-from hatch_venvstacks.errors import LockError, ToolError
-from hatch_venvstacks.explanation import Conflict, blames
-from hatch_venvstacks.spec import LayerKind, LayerSpec
+from hatch_venvstacks.common.errors import LockError, ToolError
+from hatch_venvstacks.locking.explanation import Conflict, blames
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.sources.held_below import Held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.fetch import fetch, file_path, shown
+from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.sources.runtimes.fetch import fetch, file_path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,19 +18,19 @@ from standalone import make_archive, sha256_of
 from test_locking import Said
 from wheels import make_wheel
 
-from hatch_venvstacks.builder import VenvLayerBuilder
-from hatch_venvstacks.contents import layer_plans
-from hatch_venvstacks.context import Context
-from hatch_venvstacks.deploy import write_layer
-from hatch_venvstacks.errors import BuildError, RuntimeSourceError, VenvLayerError
-from hatch_venvstacks.hatch_project import HatchProject
-from hatch_venvstacks.installation import own_wheel
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.locking import ensure_lock
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.project import read_project
-from hatch_venvstacks.segment import Member, Plan, read
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.archives.plan import Member, Plan, read
+from hatch_venvstacks.common.errors import BuildError, RuntimeSourceError, VenvLayerError
+from hatch_venvstacks.contents.installation import own_wheel
+from hatch_venvstacks.contents.layer_plans import layer_plans
+from hatch_venvstacks.deployment.deploy import write_layer
+from hatch_venvstacks.model.context import Context
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.pipeline.lock import ensure_lock
+from hatch_venvstacks.plugin.builder import VenvLayerBuilder
+from hatch_venvstacks.plugin.layer_project import HatchProject
+from hatch_venvstacks.plugin.pyproject import read_project
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

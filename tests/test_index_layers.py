@@ -14,7 +14,7 @@ from monorepo import RUNTIME, Monorepo
 from simple_index import SimpleIndex, serving
 from wheels import make_wheel
 
-from hatch_venvstacks.lock_file import read_lock
+from hatch_venvstacks.model.lock_file import read_lock
 
 if sys.version_info >= (3, 11):
     import tomllib

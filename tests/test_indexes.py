@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from packaging.pylock import Pylock
 
-from hatch_venvstacks.errors import ConfigError
-from hatch_venvstacks.held_indexes import with_held
-from hatch_venvstacks.index_inputs import (
+from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.locking.index_changes import (
     IndexInputs,
     index_changes,
     index_inputs,
     inputs_table,
     read_inputs,
 )
-from hatch_venvstacks.indexes import ResolutionIndexes, check_folders, resolution_indexes
-from hatch_venvstacks.lock import Lock, LockInputs
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.spec import Index, LayerKind, LayerSpec, PackageSource, UvSettings
-from hatch_venvstacks.stack import build_stack
+from hatch_venvstacks.model.lock import Lock, LockInputs
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import Index, LayerKind, LayerSpec, PackageSource, UvSettings
+from hatch_venvstacks.model.stack import build_stack
+from hatch_venvstacks.sources.held_indexes import with_held
+from hatch_venvstacks.sources.indexes import ResolutionIndexes, check_folders, resolution_indexes
 
 REPO = Path("/repo")
 CPU = Index("torch-cpu", "https://torch.example/cpu", explicit=True)

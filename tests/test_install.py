@@ -10,12 +10,12 @@ from simple_index import SimpleIndex, serving
 from test_locking import Said
 from wheels import make_wheel
 
-from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.install import Installer, fetching
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.lock import LockedWheel
-from hatch_venvstacks.platforms import PLATFORMS, TargetPlatform, host_platform
-from hatch_venvstacks.spec import Index
+from hatch_venvstacks.common.errors import ToolError
+from hatch_venvstacks.contents.uv_install import Installer, fetching
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.lock import LockedWheel
+from hatch_venvstacks.model.platforms import PLATFORMS, TargetPlatform, host_platform
+from hatch_venvstacks.model.spec import Index
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -132,7 +132,7 @@ def test_what_is_fetched_is_said(
 
 
 def test_words_on_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hatch_venvstacks.reporter._PAUSE", 0.0)
+    monkeypatch.setattr("hatch_venvstacks.common.reporter._PAUSE", 0.0)
     said, mega = Said(), 1_000_000
     wheels = [
         LockedWheel(name, "1", f"https://x/{name}", "", f"{name}.whl", size)

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.checks import Check, Finding
-from hatch_venvstacks.integrity import check_imports
-from hatch_venvstacks.inventory import Inventory, LayerContents
-from hatch_venvstacks.layer_files import check_cases, check_files
-from hatch_venvstacks.module_tree import module_of
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.composition.file_checks import check_cases, check_files
+from hatch_venvstacks.composition.imports import check_imports
+from hatch_venvstacks.composition.inventory import Inventory, LayerContents
+from hatch_venvstacks.composition.module_tree import module_of
+from hatch_venvstacks.model.checks import Check, Finding
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 SITE = "lib/python3.11/site-packages"
 OPENS = {"": "empty", "pkgutil": "pkgutil", "pkg_resources": "pkg_resources"}

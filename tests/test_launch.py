@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.launch import check_launch_module
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.platforms import host_platform
-from hatch_venvstacks.segment import Member, Plan, PlanKind
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.composition.launch_module import check_launch_module
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import host_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

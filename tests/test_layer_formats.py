@@ -13,7 +13,7 @@ from deployed import run
 from monorepo import RUNTIME, Monorepo, write
 from wheels import make_wheel
 
-from hatch_venvstacks.platforms import host_platform
+from hatch_venvstacks.model.platforms import host_platform
 
 if TYPE_CHECKING:
     from pathlib import Path

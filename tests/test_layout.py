@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hatch_venvstacks.errors import BuildError, VenvLayerError
-from hatch_venvstacks.layout import check_buildable, layout_of
-from hatch_venvstacks.names import LONGEST_PATH, check_names
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.segment import Member, Plan, PlanKind
+from hatch_venvstacks.archives.member_paths import LONGEST_PATH, check_names
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
+from hatch_venvstacks.common.errors import BuildError, VenvLayerError
+from hatch_venvstacks.model.layout import check_buildable, layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 WINDOWS = [name for name in PLATFORMS if name.startswith("win")]
 POSIX = [name for name in PLATFORMS if not name.startswith("win")]

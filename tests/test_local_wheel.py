@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks import local_wheel
-from hatch_venvstacks.local_wheel import local_requirements, requirements_reader
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.sources import local_wheels as local_wheel
+from hatch_venvstacks.sources.local_wheels import local_requirements, requirements_reader
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

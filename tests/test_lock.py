@@ -11,16 +11,11 @@ from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.lock import (
-    Lock,
-    LockInputs,
-    command_in,
-    requires_python,
-    select_wheels,
-)
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.spec import (
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.locking.staleness import changed_wheels, python_changes, staleness
+from hatch_venvstacks.model.lock import Lock, LockInputs, command_in, requires_python, select_wheels
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import (
     LayerKind,
     LayerSpec,
     LockedRuntime,
@@ -28,8 +23,7 @@ from hatch_venvstacks.spec import (
     RuntimeOrigin,
     RuntimeRequest,
 )
-from hatch_venvstacks.staleness import changed_wheels, python_changes, staleness
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.store.store import Store
 
 LINUX, MAC = "linux_x86_64", "macosx_arm64"
 HERE = [PLATFORMS[LINUX]]

@@ -15,10 +15,10 @@ from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.lock import Lock, LockInputs
-from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
-from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.model.lock import Lock, LockInputs
+from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
+from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,7 +13,7 @@ from monorepo import RUNTIME, Monorepo
 from universe_check import make_machine
 from wheels import make_wheel
 
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

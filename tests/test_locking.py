@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.context import LOCKED, Context, Upgrade
-from hatch_venvstacks.errors import LockError, RuntimeSourceError, StackError, StaleLockError
-from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.locking import LockedLayer, ensure_lock, update_lock
-from hatch_venvstacks.platforms import host_platform
-from hatch_venvstacks.runtime_host import check_host, describe
-from hatch_venvstacks.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.common.errors import LockError, RuntimeSourceError, StackError, StaleLockError
+from hatch_venvstacks.model.context import LOCKED, Context, Upgrade
+from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.pipeline.lock import LockedLayer, ensure_lock, update_lock
+from hatch_venvstacks.sources.runtimes.host import check_host, describe
+from hatch_venvstacks.store.store import Store
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -300,7 +300,7 @@ def test_broken_lock(locked: World, broken: str, content: bytes) -> None:
 
 
 def test_another_platform(locked: World) -> None:
-    from hatch_venvstacks.platforms import PLATFORMS
+    from hatch_venvstacks.model.platforms import PLATFORMS
 
     other = next(one for one in PLATFORMS.values() if one != locked.context.platform)
     with pytest.raises(LockError, match=f"The lock is not for {other.name}"):

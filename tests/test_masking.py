@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.masking import masked, without_users
+from hatch_venvstacks.common.redaction import masked, without_users
 
 URL = "https://joe:hunter2@host/simple"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.namespaces import EXTENDING, InitKind, extending, init_kind
+from hatch_venvstacks.composition.namespaces import EXTENDING, InitKind, extending, init_kind
 
 LEGACY = """\
 try:

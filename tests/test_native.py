@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.native import Native, read_native
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.composition.native_files import Native, read_native
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 
 if TYPE_CHECKING:
     from pathlib import Path

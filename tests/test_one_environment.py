@@ -17,9 +17,9 @@ from interpreters import some_interpreter
 from monorepo import RUNTIME, Monorepo, write
 from wheels import make_wheel
 
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.independence import check_deployment
-from hatch_venvstacks.namespaces import EXTENDING
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.composition.namespaces import EXTENDING
+from hatch_venvstacks.deployment.verify import check_deployment
 
 if TYPE_CHECKING:
     from front_end import FrontEnds

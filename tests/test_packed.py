@@ -18,17 +18,17 @@ import zstandard
 from disks import without_rights
 from members import plan, shelf_in
 
-from hatch_venvstacks.archive import Archive, DamagedSegmentError, pack
-from hatch_venvstacks.archive_format import ArchiveFormat
-from hatch_venvstacks.digest import file_sha256
-from hatch_venvstacks.eviction import evict
-from hatch_venvstacks.packed import key_of
-from hatch_venvstacks.segment import Member, Plan, PlanKind, Stored, content_length, read
+from hatch_venvstacks.archives.archive import Archive, DamagedSegmentError, pack
+from hatch_venvstacks.archives.kept_segments import key_of
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, Stored, content_length, read
+from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.store.eviction import evict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_venvstacks.packed import Packed, Shelf
+    from hatch_venvstacks.archives.kept_segments import Packed, Shelf
 
 END = Plan(PlanKind.WIRING, "top", "", (Member("end", b"end"),))
 both = pytest.mark.parametrize("archive_format", [ArchiveFormat.TAR_ZST, ArchiveFormat.ZIP])
@@ -195,7 +195,7 @@ def test_another_build_makes_room_in_the_store(
             evict(tmp_path / "store", 0)
         return digest
 
-    monkeypatch.setattr("hatch_venvstacks.archive.file_sha256", hashed)
+    monkeypatch.setattr("hatch_venvstacks.archives.archive.file_sha256", hashed)
     assert contents(packed([one.plan], shelf(), tmp_path / "a"))["top/one/a.py"] == b"a" * 3000
     assert not one.segments[0].path.exists()
     # Where it cannot have a second name, it is noticed that it is gone.

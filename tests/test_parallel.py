@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from hatch_venvstacks import parallel
-from hatch_venvstacks.parallel import cores, on_all_cores
+from hatch_venvstacks.archives import parallel
+from hatch_venvstacks.archives.parallel import cores, on_all_cores
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:

@@ -12,8 +12,8 @@ from packaging.markers import Marker
 from packaging.tags import Tag, parse_tag, sys_tags
 from packaging.utils import parse_wheel_filename
 
-from hatch_venvstacks.errors import VenvLayerError
-from hatch_venvstacks.platforms import (
+from hatch_venvstacks.common.errors import VenvLayerError
+from hatch_venvstacks.model.platforms import (
     LINUX_GLIBC,
     PLATFORMS,
     common_marker,

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from interpreters import MINORS, interpreter_or_skip
 
-from hatch_venvstacks import postinstall
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.platforms import PLATFORMS
+from hatch_venvstacks.deployment import postinstall
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 PROGRAMS = {
     "3.10": ("python.exe", "pythonw.exe"),

@@ -8,9 +8,9 @@ import pytest
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
-from hatch_venvstacks.errors import ConfigError, StackError, VenvLayerError
-from hatch_venvstacks.project import Project, layer_table, project_facts, read_project
-from hatch_venvstacks.spec import LayerKind
+from hatch_venvstacks.common.errors import ConfigError, StackError, VenvLayerError
+from hatch_venvstacks.model.spec import LayerKind
+from hatch_venvstacks.plugin.pyproject import Project, layer_table, project_facts, read_project
 
 if TYPE_CHECKING:
     from pathlib import Path

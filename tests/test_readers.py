@@ -21,10 +21,10 @@ import pytest
 import zstandard
 from members import ODD_NAMES, plan, shelf_in
 
-from hatch_venvstacks.archive import Archive, pack
-from hatch_venvstacks.archive_format import ArchiveFormat, Compression
-from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
-from hatch_venvstacks.tar_archive import END_OF_ARCHIVE, compress
+from hatch_venvstacks.archives.archive import Archive, pack
+from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.tar_format import END_OF_ARCHIVE, compress
+from hatch_venvstacks.model.archive_format import ArchiveFormat, Compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -244,7 +244,7 @@ def test_same_bytes_whatever_the_machine_is_like(
 ) -> None:
     found = set()
     for cores, mask, zone in ((1, 0o022, "UTC"), (2, 0o077, "Asia/Kolkata"), (1, 0, "X9")):
-        monkeypatch.setattr("hatch_venvstacks.parallel.cores", lambda cores=cores: cores)
+        monkeypatch.setattr("hatch_venvstacks.archives.parallel.cores", lambda cores=cores: cores)
         monkeypatch.setenv("TZ", zone)
         time.tzset()
         before = os.umask(mask)

@@ -23,10 +23,10 @@ from test_real_layers import pypi
 from universe_check import make_machine
 from wheels import make_wheel
 
-from hatch_venvstacks.lock import PLATFORM
-from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.platforms import PLATFORMS, host_platform, wheel_tags
-from hatch_venvstacks.runtime_host import describe
+from hatch_venvstacks.model.lock import PLATFORM
+from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform, wheel_tags
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from universe_joint import Joint, select
 from uv import find_uv_bin
 from wheels import make_wheel
 
-from hatch_venvstacks.lock import select_wheels
-from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.platforms import PLATFORMS, wheel_tags
+from hatch_venvstacks.model.lock import select_wheels
+from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.platforms import PLATFORMS, wheel_tags
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from universe_check import Machine
     from universe_joint import Chosen
 
-    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.model.lock import Lock
 
 # One process locks the layers for all tests.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real layers")]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from hatch_venvstacks.config import ProjectFacts, parse_layer
-from hatch_venvstacks.errors import ConfigError
+from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.config.layer_table import ProjectFacts, parse_layer
 
 T = "tool.hatch.build.targets.venvlayer"
 

@@ -12,12 +12,12 @@ from packaging.markers import Marker
 from resolving import ANY, CP, HERE, MINOR, World, make_world, refused
 from wheels import make_wheel
 
-from hatch_venvstacks.indexes import ResolutionIndexes
-from hatch_venvstacks.lock import select_wheels
-from hatch_venvstacks.lock_file import dump_lock
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.staleness import staleness
-from hatch_venvstacks.usable import without_credentials
+from hatch_venvstacks.locking.staleness import staleness
+from hatch_venvstacks.locking.wheel_choice import without_credentials
+from hatch_venvstacks.model.lock import select_wheels
+from hatch_venvstacks.model.lock_file import dump_lock
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.sources.indexes import ResolutionIndexes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,25 +15,25 @@ import pytest
 from interpreters import some_interpreter
 from standalone import make_archive, make_standalone, sha256_of
 
-from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.platforms import host_platform
-from hatch_venvstacks.runtime import (
+from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.deployment.unpack import unpack
+from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.sources.runtimes.runtime import (
     RuntimeTree,
     interpreter,
     lock_runtime,
     provide_runtime,
     runtime_files,
 )
-from hatch_venvstacks.runtime_host import describe
-from hatch_venvstacks.runtime_standalone import find_release
-from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeRequest
-from hatch_venvstacks.store import Store
-from hatch_venvstacks.unpack import unpack
+from hatch_venvstacks.sources.runtimes.standalone import find_release
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hatch_venvstacks.runtime_host import HostPython
+    from hatch_venvstacks.sources.runtimes.host import HostPython
 
 # pbs-installer reads its table by a function that CPython 3.11 and 3.12 call deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated:DeprecationWarning")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from interpreters import MINORS, interpreter_or_skip, some_interpreter
 
-from hatch_venvstacks import elf
-from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.runtime_copy import _nowhere, _overwritten, copy_host
-from hatch_venvstacks.runtime_host import HostPython, check_host, describe, inside, moved
-from hatch_venvstacks.runtime_tree import header_version
+from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.sources.runtimes import elf
+from hatch_venvstacks.sources.runtimes.host import HostPython, check_host, describe, inside, moved
+from hatch_venvstacks.sources.runtimes.host_copy import _nowhere, _overwritten, copy_host
+from hatch_venvstacks.sources.runtimes.tree import header_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from hatch_venvstacks.errors import RuntimeSourceError
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.runtime import interpreter
-from hatch_venvstacks.runtime_host import HostPython, describe
-from hatch_venvstacks.runtime_standalone import find_release
-from hatch_venvstacks.runtime_substitute import substitute
-from hatch_venvstacks.runtime_tree import RuntimeTree
-from hatch_venvstacks.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.sources.runtimes.host import HostPython, describe
+from hatch_venvstacks.sources.runtimes.runtime import interpreter
+from hatch_venvstacks.sources.runtimes.standalone import find_release
+from hatch_venvstacks.sources.runtimes.substitute import substitute
+from hatch_venvstacks.sources.runtimes.tree import RuntimeTree
+from hatch_venvstacks.store.store import Store
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 HERE = "linux_x86_64"

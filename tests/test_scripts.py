@@ -12,8 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.scripts import EntryPoint, entry_points, launcher, posix_header, relocated
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.contents.launchers import (
+    EntryPoint,
+    entry_points,
+    launcher,
+    posix_header,
+    relocated,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="scripts are made for POSIX systems")
 PYTHON = "/build/bin/python3.11"

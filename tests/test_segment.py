@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from members import Restless, any_path, plan
 
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.segment import (
+from hatch_venvstacks.archives.plan import (
     Member,
     Plan,
     PlanKind,
@@ -21,6 +20,7 @@ from hatch_venvstacks.segment import (
     read,
     read_exactly,
 )
+from hatch_venvstacks.common.errors import BuildError
 
 
 def length(member: Member) -> int:

@@ -12,7 +12,7 @@ from monorepo import RUNTIME, Monorepo, write
 from packaging.pylock import Pylock
 from wheels import make_wheel
 
-from hatch_venvstacks.uv import run_uv
+from hatch_venvstacks.sources.uv import run_uv
 
 if sys.version_info >= (3, 11):
     import tomllib

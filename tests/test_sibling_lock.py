@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.conflicts import HeldProject, held_below, held_versions
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.lock import Lock, LockedProject, select_wheels
-from hatch_venvstacks.lock_file import dump_lock, read_lock, write_lock
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.resolve import Ground, resolve
-from hatch_venvstacks.sibling_lock import (
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.locking.constraints import (
     LockedSibling,
     check_pythons,
     locked_siblings,
     refused_versions,
     sibling_changes,
 )
-from hatch_venvstacks.siblings import Sibling
-from hatch_venvstacks.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin, UvSettings
+from hatch_venvstacks.locking.resolve import Ground, resolve
+from hatch_venvstacks.model.lock import Lock, LockedProject, select_wheels
+from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import (
+    LayerKind,
+    LayerSpec,
+    LockedRuntime,
+    RuntimeOrigin,
+    UvSettings,
+)
+from hatch_venvstacks.sources.held_below import HeldProject, held_below, held_versions
+from hatch_venvstacks.sources.siblings import Sibling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

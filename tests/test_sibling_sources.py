@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from monorepo import write
 
-from hatch_venvstacks.sibling_sources import read_sources
+from hatch_venvstacks.sources.sibling_inputs import read_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable

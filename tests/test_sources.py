@@ -9,15 +9,15 @@ from monorepo import RUNTIME, Monorepo, write
 from universe_check import make_machine
 from wheels import make_wheel
 
-from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from front_end import FrontEnds
 
-    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.model.lock import Lock
 
 HERE = host_platform().name
 BASE, TOP = "frameworks/base", "frameworks/top"

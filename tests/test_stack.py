@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_venvstacks.errors import ConfigError, StackError
-from hatch_venvstacks.spec import LayerKind, LayerSpec
-from hatch_venvstacks.stack import Stack, build_stack, merge
+from hatch_venvstacks.common.errors import ConfigError, StackError
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.model.stack import Stack, build_stack, merge
 
 ROOT = Path("/layers")
 Bases = dict[str, tuple[str, ...]]

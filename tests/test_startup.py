@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from monorepo import write
 
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.startup import (
+from hatch_venvstacks.composition.startup import (
     LAST_FILE,
     PATH_FILE,
     START_FILE,
@@ -24,6 +22,8 @@ from hatch_venvstacks.startup import (
     StartUp,
     startup_members,
 )
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ import pytest
 import tomlkit
 from wheels import make_wheel
 
-from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.indexes import ResolutionIndexes
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.spec import Index
-from hatch_venvstacks.steering import index_table, registry_of, steered, with_indexes
-from hatch_venvstacks.uv import run_uv
+from hatch_venvstacks.common.errors import ToolError
+from hatch_venvstacks.locking.index_pinning import index_table, registry_of, steered, with_indexes
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import Index
+from hatch_venvstacks.sources.indexes import ResolutionIndexes
+from hatch_venvstacks.sources.uv import run_uv
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.errors import BuildError, ConfigError
-from hatch_venvstacks.store import Store, default_root
+from hatch_venvstacks.common.errors import BuildError, ConfigError
+from hatch_venvstacks.store.store import Store, default_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def test_a_failure_leaves_nothing_and_the_next_call_works(tmp_path: Path) -> Non
 def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from hatch_venvstacks.store import Store\n"
+        "from hatch_venvstacks.store.store import Store\n"
         "def make(folder):\n"
         "    (folder / 'half').write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -203,7 +203,7 @@ def test_a_full_disk_is_an_error_with_a_way_out(tmp_path: Path) -> None:
 
 def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
     source = (
-        "import os, sys; from pathlib import Path; from hatch_venvstacks.store import Store\n"
+        "import os, sys; from pathlib import Path; from hatch_venvstacks.store.store import Store\n"
         "with Store(Path(sys.argv[1])).workspace() as work:\n"
         "    (work / 'large').touch(); os._exit(9)"
     )

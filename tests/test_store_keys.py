@@ -9,14 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks import layer_distributions
-from hatch_venvstacks.compiling import Compiler
-from hatch_venvstacks.inventory import Inventory, loose_inventory
-from hatch_venvstacks.layer_distributions import Shaping, distribution_key
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.segment import Member, Plan, PlanKind, read
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, read
+from hatch_venvstacks.composition.inventory import Inventory, loose_inventory
+from hatch_venvstacks.contents import plan_cache as layer_distributions
+from hatch_venvstacks.contents.compiler import Compiler
+from hatch_venvstacks.contents.plan_cache import Shaping, distribution_key
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection

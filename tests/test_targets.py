@@ -8,11 +8,11 @@ import pytest
 from packaging.pylock import Pylock
 from packaging.version import Version
 
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.lock import Lock, LockInputs
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
-from hatch_venvstacks.targets import excluded_packages, layer_targets
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
+from hatch_venvstacks.model.lock import Lock, LockInputs
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
 
 LINUX, ARM, MAC, WINDOWS = "linux_x86_64", "linux_aarch64", "macosx_arm64", "win_amd64"
 HOST = PLATFORMS[LINUX]

@@ -22,7 +22,7 @@ from packaging.utils import parse_wheel_filename
 from test_real_layers import pypi
 from uv import find_uv_bin
 
-from hatch_venvstacks.lock_file import read_lock
+from hatch_venvstacks.model.lock_file import read_lock
 
 if TYPE_CHECKING:
     from front_end import FrontEnds

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks import tree_digest as module
-from hatch_venvstacks.store import Store
-from hatch_venvstacks.tree_digest import tree_digest, tree_state
+from hatch_venvstacks.store import tree_digest as module
+from hatch_venvstacks.store.store import Store
+from hatch_venvstacks.store.tree_digest import tree_digest, tree_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,15 +25,15 @@ from universe_generator import generate
 from universe_shrinker import shrink
 from universes import Layer, Release, Universe
 
-from hatch_venvstacks.errors import LockError
-from hatch_venvstacks.platforms import PLATFORMS, marker_environment
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from packaging.pylock import Package
 
-    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.model.lock import Lock
 
 FIRST = int(os.environ.get("VENVLAYER_SEED", "0"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("VENVLAYER_UNIVERSES", "20")))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wheels import make_wheel
 
-from hatch_venvstacks.errors import ToolError
-from hatch_venvstacks.uv import run_uv, uv_environment
+from hatch_venvstacks.common.errors import ToolError
+from hatch_venvstacks.sources.uv import run_uv, uv_environment
 
 OURS = uv_environment({})
 REFUSED = [

@@ -10,28 +10,28 @@ from typing import Any
 import pytest
 from interpreters import MINORS, interpreter_or_skip
 
-from hatch_venvstacks import postinstall
-from hatch_venvstacks.deploy import write_layer
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.layout import layout_of
-from hatch_venvstacks.platforms import PLATFORMS
-from hatch_venvstacks.segment import Member, Plan, PlanKind
-from hatch_venvstacks.spec import LayerKind, LayerSpec
-from hatch_venvstacks.stack import Stack, build_stack
-from hatch_venvstacks.startup import (
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.composition.startup import (
     LAST_FILE,
     PATH_FILE,
     START_MODULE,
     StartUp,
     check_path_files,
 )
-from hatch_venvstacks.wiring import (
+from hatch_venvstacks.composition.wiring import (
     LAYER_JSON,
     Ties,
     runtime_links,
     to_json,
     wiring_plan,
 )
+from hatch_venvstacks.deployment import postinstall
+from hatch_venvstacks.deployment.deploy import write_layer
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.model.stack import Stack, build_stack
 
 LINUX = layout_of(PLATFORMS["linux_x86_64"], "3.12")
 posix = pytest.mark.skipif(os.name != "posix", reason="wiring is made for POSIX systems")

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from interpreters import MINORS, interpreter_or_skip
 from members import ODD_NAMES, Restless, any_path, plan, shelf_in
 
-from hatch_venvstacks.archive import Archive, pack
-from hatch_venvstacks.archive_format import ArchiveFormat
-from hatch_venvstacks.errors import BuildError
-from hatch_venvstacks.segment import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.archive import Archive, pack
+from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.model.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -178,7 +178,7 @@ def test_same_bytes_whatever_the_machine_is_like(tmp_path: Path, monkeypatch: Mo
     found = []
     conditions = [(0o022, 1, "UTC"), (0o077, 4, "Asia/Kolkata"), (0, 2, "X9")]
     for number, (mask, cores, zone) in enumerate(conditions):
-        monkeypatch.setattr("hatch_venvstacks.parallel.cores", lambda cores=cores: cores)
+        monkeypatch.setattr("hatch_venvstacks.archives.parallel.cores", lambda cores=cores: cores)
         monkeypatch.setenv("TZ", zone)
         time.tzset()
         before = os.umask(mask)

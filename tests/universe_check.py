@@ -21,22 +21,27 @@ from standalone import make_archive, sha256_of
 from universe_joint import Chosen, Joint, select
 from universes import later
 
-from hatch_venvstacks.context import Context
-from hatch_venvstacks.errors import LockError, StaleLockError
-from hatch_venvstacks.lock import OVER
-from hatch_venvstacks.lock_file import read_lock
-from hatch_venvstacks.locking import update_lock
-from hatch_venvstacks.platforms import PLATFORMS, host_platform, marker_environment, wheel_tags
-from hatch_venvstacks.runtime_host import describe
-from hatch_venvstacks.spec import (
+from hatch_venvstacks.common.errors import LockError, StaleLockError
+from hatch_venvstacks.model.context import Context
+from hatch_venvstacks.model.lock import OVER
+from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.platforms import (
+    PLATFORMS,
+    host_platform,
+    marker_environment,
+    wheel_tags,
+)
+from hatch_venvstacks.model.spec import (
     LayerKind,
     LayerSpec,
     RuntimeArchive,
     RuntimeOrigin,
     RuntimeRequest,
 )
-from hatch_venvstacks.stack import build_stack
-from hatch_venvstacks.store import Store
+from hatch_venvstacks.model.stack import build_stack
+from hatch_venvstacks.pipeline.lock import update_lock
+from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
 
     from universes import Layer, Universe
 
-    from hatch_venvstacks.lock import Lock
+    from hatch_venvstacks.model.lock import Lock
 
 # The variables that the markers of a lock may be about: those that tell platforms apart.
 _VARIABLES = {"sys_platform", "platform_machine", "platform_python_implementation"}

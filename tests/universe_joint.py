@@ -1,7 +1,7 @@
 """What one resolution of many requirements gives: uv's, without any layers.
 
-This shares no code with :mod:`hatch_venvstacks.resolve`, which it is to be compared with: uv is
-called directly, and what it exports is read by :mod:`packaging.pylock`.
+This shares no code with :mod:`hatch_venvstacks.locking.resolve`, which it is to be compared with:
+uv is called directly, and what it exports is read by :mod:`packaging.pylock`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.pylock import PackageWheel, Pylock
 from uv import find_uv_bin
 
-from hatch_venvstacks.platforms import PLATFORMS, marker_environment, wheel_tags
+from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment, wheel_tags
 
 if sys.version_info >= (3, 11):
     import tomllib

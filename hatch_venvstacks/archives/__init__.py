@@ -1,0 +1,1 @@
+"""Plans become segments, an archive and its metadata."""

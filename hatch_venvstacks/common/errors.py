@@ -1,0 +1,62 @@
+"""Every error that a user can cause, in one place.
+
+The core raises them; the adapter to hatchling (:mod:`hatch_venvstacks.plugin.builder`) turns them
+into one or a few lines on the terminal and exit code 1. Each has a *message* (what is wrong, and
+where) and usually a *hint* (what to do about it).
+"""
+
+from __future__ import annotations
+
+
+class VenvLayerError(Exception):
+    """The root of all errors that this project raises on purpose.
+
+    ``message`` says what is wrong and where; ``hint`` says what to do, and may be empty;
+    ``detail`` keeps the words of a tool that was called (uv, for instance), and may be empty.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.message, self.detail, self.hint) if part)
+
+
+class ConfigError(VenvLayerError):
+    """A table of a project is not valid. The message holds one line for each fault found."""
+
+
+class StackError(VenvLayerError):
+    """The base layers do not form a stack: a cycle, a missing folder, no import order."""
+
+
+class LockError(VenvLayerError):
+    """A lock is missing, cannot be read, or cannot be made."""
+
+
+class StaleLockError(LockError):
+    """A lock no longer fits what it was computed from."""
+
+
+class RuntimeSourceError(VenvLayerError):
+    """A CPython for a target platform cannot be had, or cannot be made relocatable."""
+
+
+class BuildError(VenvLayerError):
+    """A layer cannot be put together: two owners of a file, a missing launch module …"""
+
+
+class DeployError(VenvLayerError):
+    """An archive of a layer is not what was published, or cannot be unpacked."""
+
+
+class ToolError(VenvLayerError):
+    """A tool that was called (uv) failed; its own words are kept in ``detail``."""
+
+
+def words(error: BaseException) -> str:
+    """What a foreign exception says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

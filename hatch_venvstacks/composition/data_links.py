@@ -1,0 +1,81 @@
+"""Files that programs look for below ``sys.prefix``, or beside the modules of a package.
+
+A wheel may put files into ``share``, ``etc`` or ``lib``, and programs look for them below
+``sys.prefix``. That is the folder of the top layer, so it has links to what the layers below bring:
+to a whole folder where only one of them has it, else to single files. Real programs that a package
+starts itself are linked, too. In the same way a package of the top layer gets links to the files
+that others put into its folder (:mod:`hatch_venvstacks.composition.package_files`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.common.paths import parents
+from hatch_venvstacks.composition.inventory import is_excluded, visible
+from hatch_venvstacks.composition.library_links import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hatch_venvstacks.composition.inventory import Inventory, LayerContents
+    from hatch_venvstacks.composition.package_files import PackageFiles
+    from hatch_venvstacks.model.layout import Layout
+
+# Every layer has its own description there.
+_OWN = "share"
+
+
+def link_data(
+    layers: Sequence[LayerContents],
+    layout: Layout,
+    packages: PackageFiles,
+    libraries: Iterable[Link] = (),
+) -> list[Link]:
+    """The links of the top one of ``layers``, which are in import order, to data files below it.
+
+    Modules, headers and what starts Python are not among them: those of a layer below are used from
+    there. Of two layers that have a file, the first one counts. ``packages`` are the files that
+    packages of the top layer have below it, and ``libraries`` links that it has anyway. On Windows
+    there are no links.
+    """
+    if layout.is_windows:
+        return []
+    taken = [link.path for link in libraries]
+    owners = {**packages.beside, **dict.fromkeys(taken, 0)}
+    headers = f"{layout.headers.partition('/')[0]}/"
+    for number, layer in enumerate(visible(layers)):
+        for part in layer.parts:
+            for path in part.outside(layout.site_packages):
+                # What is found below `sys.prefix`, and not by other means.
+                if "/" in path and not path.startswith(headers):
+                    linked = _is_linked(path, part, layer, layout)
+                    owners.setdefault(path, number if linked else 0)
+    own = parents([layout.program("python"), f"{layout.site_packages}/_", f"{_OWN}/_"])
+    holders = {folder: {0} for folder in own}
+    for path, number in owners.items():
+        for folder in parents([path]):
+            holders.setdefault(folder, set()).add(number)
+    links = {_highest(path, number, holders): number for path, number in owners.items() if number}
+    return [
+        Link(path, layers[number].name)
+        for path, number in sorted(links.items())
+        if path not in taken
+    ]
+
+
+def _is_linked(path: str, part: Inventory, layer: LayerContents, layout: Layout) -> bool:
+    """Whether layers above ``layer`` get links to the file ``path`` of ``part``."""
+    if path not in part.natives:
+        return not path.startswith(f"{layout.scripts}/")
+    return not is_excluded(layer, path)
+
+
+def _highest(path: str, number: int, holders: Mapping[str, set[int]]) -> str:
+    """The folder nearest to the top, around ``path``, that no other layer has; else the file."""
+    parts = path.split("/")
+    for end in range(1, len(parts)):
+        folder = "/".join(parts[:end])
+        if holders[folder] == {number}:
+            return folder
+    return path

@@ -1,0 +1,208 @@
+"""What a distribution brings into a layer, as far as it matters to other layers.
+
+An inventory is made of a distribution that is installed, and kept in the store: what a wheel holds
+does not change.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import posixpath
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hatch_venvstacks.archives.plan import Member, read
+from hatch_venvstacks.composition.namespaces import init_kind
+from hatch_venvstacks.composition.native_files import Native, read_native
+from hatch_venvstacks.contents.launchers import entry_points, relocated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from hatch_venvstacks.contents.distribution import Target
+    from hatch_venvstacks.contents.prefix import Installed
+    from hatch_venvstacks.model.platforms import TargetPlatform
+
+# What inventories hold, and how: a change raises it, and makes those in the store anew.
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The files of one distribution, or of another part of a layer.
+
+    ``files`` maps paths in the layer to digests, which are equal for equal content. ``inits`` says
+    of each ``__init__.py`` which :class:`~hatch_venvstacks.composition.namespaces.InitKind` it is,
+    and ``natives`` what the dynamic loader reads of programs and libraries.
+    """
+
+    name: str
+    version: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    inits: Mapping[str, str] = field(default_factory=dict)
+    natives: Mapping[str, Native] = field(default_factory=dict)
+
+    def names_in(self, folder: str) -> frozenset[str]:
+        """The names of the files and folders in ``folder``."""
+        return self._split(folder)[0]
+
+    def outside(self, folder: str) -> tuple[str, ...]:
+        """The paths of the files that are not in ``folder`` or below it, in their order."""
+        return self._split(folder)[1]
+
+    def _split(self, folder: str) -> tuple[frozenset[str], tuple[str, ...]]:
+        # All checks of a build ask for the same one, of thousands of files.
+        if folder not in self._splits:
+            start, names, outside = f"{folder}/", set(), []
+            for path in self.files:
+                if path.startswith(start):
+                    names.add(path[len(start) :].partition("/")[0])
+                else:
+                    outside.append(path)
+            self._splits[folder] = frozenset(names), tuple(outside)
+        return self._splits[folder]
+
+    @cached_property
+    def _splits(self) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class LayerContents:
+    """What a layer of a stack holds: its ``name``, and the inventories of its ``parts``.
+
+    ``extended`` are the packages, as folders below the site directory, whose ``__init__.py`` in
+    this layer finds the parts in all others. ``excluded`` are patterns of libraries that upper
+    layers may not link. ``below`` are the names of the layers that it stands on.
+    """
+
+    name: str
+    parts: tuple[Inventory, ...]
+    below: frozenset[str] = frozenset()
+    excluded: tuple[str, ...] = ()
+    extended: frozenset[str] = frozenset()
+
+    def names_in(self, folder: str) -> set[str]:
+        """The names of the files and folders in ``folder``."""
+        return {name for part in self.parts for name in part.names_in(folder)}
+
+
+def take_inventory(one: Installed, unowned: Sequence[str], target: Target) -> Inventory:
+    """The inventory of ``one``; ``unowned`` are files of it that its RECORD does not name.
+
+    :raises BuildError: where its entry points cannot be read.
+    """
+    files, inits, natives = {}, {}, {}
+    launchers = dict(_launchers(one, target))
+    for path in sorted({*one.files, *unowned}):
+        if path.startswith(f"{one.dist_info}/"):
+            continue
+        file = one.prefix / path
+        place = target.path(path, executable=bool(file.stat().st_mode & 0o100))
+        if path in launchers:
+            files[target.layout.program(launchers[path][0])] = launchers[path][1]
+            continue
+        files[place] = _digest(one, path, target)
+        if posixpath.basename(place) == "__init__.py":
+            inits[place] = str(init_kind(file.read_bytes()))
+        native = read_native(file, target.platform)
+        if native is not None:
+            natives[place] = native
+    return Inventory(one.name, one.version, files, inits, natives)
+
+
+def loose_inventory(
+    name: str, files: Iterable[tuple[str, Path]], platform: TargetPlatform
+) -> Inventory:
+    """The inventory of a project's own ``files``, as ``(path in the layer, file)``.
+
+    :raises BuildError: where a file cannot be read.
+    """
+    digests, inits, natives = {}, {}, {}
+    for path, file in files:
+        member = Member(path, file)
+        digests[path] = _sha256(read(member))
+        if posixpath.basename(path) == "__init__.py":
+            inits[path] = str(init_kind(b"".join(read(member))))
+        native = read_native(file, platform)
+        if native is not None:
+            natives[path] = native
+    return Inventory(name, "", digests, inits, natives)
+
+
+def is_known(first: str, second: str, layers: Sequence[LayerContents]) -> bool:
+    """Whether a layer below the top one of ``layers`` has both named layers in its own stack."""
+    return any({first, second} <= {layer.name, *layer.below} for layer in layers[1:])
+
+
+def is_excluded(layer: LayerContents, path: str) -> bool:
+    """Whether ``layer`` keeps its library at ``path`` for itself."""
+    names = (path, posixpath.basename(path))
+    return any(fnmatchcase(name, pattern) for pattern in layer.excluded for name in names)
+
+
+def visible(layers: Sequence[LayerContents]) -> list[LayerContents]:
+    """``layers`` without what does not count in them.
+
+    Of a distribution that several layers hold, that is all but the one in the first of them.
+    """
+    held: set[str] = set()
+    result = []
+    for layer in layers:
+        result.append(replace(layer, parts=tuple(p for p in layer.parts if p.name not in held)))
+        held |= {part.name for part in layer.parts}
+    return result
+
+
+def in_several(names: Iterable[AbstractSet[str]]) -> set[str]:
+    """What more than one of ``names`` has."""
+    seen: set[str] = set()
+    several: set[str] = set()
+    for one in names:
+        several |= seen & one
+        seen |= one
+    return several
+
+
+def to_document(inventory: Inventory) -> dict[str, Any]:
+    """``inventory`` as a value for JSON."""
+    return asdict(inventory)
+
+
+def from_document(document: Mapping[str, Any]) -> Inventory:
+    """The inverse of :func:`to_document`."""
+    natives = {
+        path: Native(one["soname"], *(tuple(one[key]) for key in ("needed", "rpath", "runpath")))
+        for path, one in document["natives"].items()
+    }
+    return Inventory(**{**document, "natives": natives})
+
+
+def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The programs that an installer has made, by their paths: their names and what they call."""
+    points = one.prefix / one.dist_info / "entry_points.txt"
+    if points.is_file():
+        for entry in entry_points(points.read_text("utf-8", "replace"), one.name):
+            called = f"{entry.module}:{entry.attr}"
+            yield target.host.program(entry.name), (entry.name, called)
+
+
+def _digest(one: Installed, path: str, target: Target) -> str:
+    recorded = one.files.get(path, "")
+    if recorded and posixpath.dirname(path) != target.host.scripts:
+        return recorded
+    # Installers change scripts, and RECORD with them.
+    content = (one.prefix / path).read_bytes()
+    return _sha256([relocated(content, target.interpreter, windows=target.layout.is_windows)])
+
+
+def _sha256(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()

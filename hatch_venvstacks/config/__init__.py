@@ -1,0 +1,1 @@
+"""Tables and environment variables become values."""

@@ -1,0 +1,1 @@
+"""A lock and a project become plans: which files, and where."""

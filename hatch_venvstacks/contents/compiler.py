@@ -1,0 +1,116 @@
+"""Which modules of a layer are shipped compiled, and by which CPython."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import posixpath
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hatch_venvstacks.archives.kept_segments import key_of
+from hatch_venvstacks.archives.plan import Member, read
+from hatch_venvstacks.contents.bytecode import compiled
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.spec import RuntimeOrigin
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.archives.plan import Plan
+    from hatch_venvstacks.model.context import Context
+    from hatch_venvstacks.pipeline.lock import LockedLayer
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """Compiles modules for ``layer`` within the folder ``work``, which it makes.
+
+    ``identity`` stands for all that the result depends on besides the modules. Modules of the
+    distributions ``own`` notice when their source is edited.
+    """
+
+    layer: LockedLayer
+    context: Context
+    work: Path
+    identity: str
+    own: Collection[str] = ()
+
+    def distribution(self, name: str, members: Sequence[Member]) -> list[Member]:
+        """What is compiled of the ``members`` of the distribution ``name``.
+
+        :raises VenvLayerError: where the interpreter cannot be had, or not be run.
+        """
+        self.context.reporter.debug(f"Compiling the modules of `{name}`")
+        return self._compiled(members, name, checked=name in self.own)
+
+    def runtime(self, members: Sequence[Member]) -> list[Member]:
+        """What is compiled of the standard library; the errors are those above."""
+        self.context.reporter.debug("Compiling the standard library")
+        return self._compiled(members, "standard library", checked=False)
+
+    def plan(self, plan: Plan, *, checked: bool) -> Plan:
+        """A small ``plan`` with what is compiled of it, which is kept in the store."""
+        # Each is read once: it may be edited meanwhile.
+        members = [
+            replace(member, content=b"".join(read(member))) if _is_module(member) else member
+            for member in plan.members
+        ]
+        modules = [
+            [member.path, hashlib.sha256(b"".join(read(member))).hexdigest()]
+            for member in members
+            if _is_module(member)
+        ]
+        if not modules:
+            return plan
+        key = key_of("compiled", self.identity, checked, modules)
+        kept = self.context.store.document(key)
+        if kept is None:
+            found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)
+            kept = _to_document(found)
+            self.context.store.keep_document(key, kept)
+        members = sorted((*members, *_from_document(kept)), key=lambda one: one.path)
+        return replace(plan, members=tuple(members))
+
+    def _compiled(self, members: Sequence[Member], name: str, *, checked: bool) -> list[Member]:
+        layout = layout_of(self.context.platform, self.layer.runtime.minor)
+        # Site directories lie in the folder of the standard library.
+        roots = [posixpath.dirname(layout.site_packages)]
+        folder = self.work / name
+        folder.mkdir(parents=True)
+        python, minor = self.layer.python, self.layer.runtime.minor
+        return compiled(members, python, minor, roots, folder, checked=checked)
+
+
+def compiler_of(
+    layer: LockedLayer, work: Path, context: Context, own: Collection[str] = ()
+) -> Compiler | None:
+    """What compiles the modules of ``layer``; ``None`` where the project wants none of it."""
+    if not layer.spec.bytecode:
+        return None
+    return Compiler(layer, context, work, compiler_identity(layer, context), own)
+
+
+def compiler_identity(layer: LockedLayer, context: Context) -> str:
+    """What stands for the CPython that compiles for ``layer``; empty where nothing is compiled."""
+    if not layer.spec.bytecode:
+        return ""
+    locked, here = layer.runtime, context.host.name
+    if locked.origin is RuntimeOrigin.HOST or here not in locked.archives:
+        # The CPython that runs the build, or what is fetched where that will not do.
+        return f"cpython {locked.version} {sys.version}"
+    return f"cpython {locked.version} {locked.archives[here].sha256}"
+
+
+def _is_module(member: Member) -> bool:
+    return member.path.endswith(".py") and not member.link
+
+
+def _to_document(members: Sequence[Member]) -> list[Any]:
+    return [[member.path, base64.b64encode(b"".join(read(member))).decode()] for member in members]
+
+
+def _from_document(document: Sequence[Sequence[str]]) -> list[Member]:
+    return [Member(path, base64.b64decode(content)) for path, content in document]

@@ -1,0 +1,227 @@
+"""Installed distributions as plans of segments.
+
+uv has unpacked the wheels into a prefix of their own. What an installer writes for the machine at
+hand (scripts, notes on where a wheel came from) is made anew or left out. The prefix has the layout
+of this machine, the plans have that of the target platform.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import posixpath
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.archives.parallel import on_all_cores
+from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of, read
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.composition.namespaces import extending, init_kind
+from hatch_venvstacks.contents.launchers import entry_points, launcher, relocated
+from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.contents.launchers import EntryPoint
+    from hatch_venvstacks.contents.prefix import Installed
+    from hatch_venvstacks.model.layout import Layout
+    from hatch_venvstacks.model.platforms import TargetPlatform
+
+    # Installs one distribution into a prefix of its own, and gives that.
+    Isolate = Callable[[str], Path]
+    # Compiles what can be compiled of a distribution's members.
+    Compiling = Callable[[str, Sequence[Member]], Sequence[Member]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What distributions are packed for, and how they lie in the prefix.
+
+    ``host`` and ``layout`` are the layouts of this machine and of ``platform``; ``interpreter`` is
+    the path that the installer was given; ``python`` is the interpreter of the layer, in it.
+    ``extended`` are files in the layer: see :func:`distribution_plans`.
+    """
+
+    platform: TargetPlatform
+    layout: Layout
+    host: Layout
+    interpreter: str
+    python: str
+    extended: frozenset[str] = frozenset()
+
+    def path(self, path: str, *, executable: bool) -> str:
+        """Where the file ``path`` of the prefix lies in the layer."""
+        return self.layout.mapped(path, self.host, executable=executable)
+
+
+def distribution_plans(
+    prefix: Path,
+    target: Target,
+    isolate: Isolate,
+    dates: Mapping[str, int] | None = None,
+    extended: frozenset[str] = frozenset(),
+    wanted: Collection[str] | None = None,
+    compiling: Compiling | None = None,
+) -> list[Plan]:
+    """A plan for each distribution in ``prefix``, or for those of the ``wanted`` names; sorted.
+
+    ``isolate`` installs one distribution again on its own: in a shared prefix, the bytes of a file
+    with two owners are those of either. ``dates`` gives the modification times of distributions
+    that have one of their own; ``extended`` are the ``__init__.py`` files of namespaces, by their
+    paths in the layer, that are to find parts in other layers. ``compiling`` gives what is compiled
+    of a distribution, which is packed with it.
+
+    :raises BuildError: where two distributions have a file with different content.
+    """
+    found = read_prefix(prefix, target.host)
+    claims: dict[str, list[str]] = {}
+    for one in found:
+        for path in one.files:
+            claims.setdefault(path, []).append(one.name)
+    shared = {path: names for path, names in claims.items() if len(names) > 1}
+    alone = {
+        name: _only(read_prefix(isolate(name), target.host), name)
+        for name in sorted({name for names in shared.values() for name in names})
+    }
+    found = [alone.get(one.name, one) for one in found]
+    unowned = unowned_files(prefix, [one for one in found if one.name not in alone], found, isolate)
+    for one in alone.values():
+        unowned.update(unowned_files(one.prefix, [one], [one], isolate))
+    target = replace(target, extended=extended)
+    packed = {
+        path: (name, _packed(alone[name], path, target))
+        for path, name in _packers(shared, alone, target)
+    }
+    plans = on_all_cores(
+        partial(
+            _plan,
+            one,
+            {path: member for path, (name, member) in packed.items() if name != one.name},
+            unowned.get(one.name, ()),
+            target,
+            (dates or {}).get(one.name, MEMBER_TIME),
+            compiling,
+        )
+        for one in found
+        if wanted is None or one.name in wanted
+    )
+    return list(plans)
+
+
+def _only(found: Sequence[Installed], name: str) -> Installed:
+    return next(one for one in found if one.name == name)
+
+
+def _packers(
+    shared: Mapping[str, Sequence[str]], alone: Mapping[str, Installed], target: Target
+) -> Iterator[tuple[str, str]]:
+    """Which distribution packs each file that several RECORDs name, as ``(path, name)``."""
+    for path, claimants in sorted(shared.items()):
+        names = sorted(name for name in claimants if path in alone[name].files)
+        members = {name: _member(alone[name], path, target) for name in names}
+        contents = {name: b"".join(read(member)) for name, member in members.items()}
+        if len(set(contents.values())) <= 1:
+            yield from ((path, name) for name in names[:1])
+        elif path.endswith("/__init__.py") and all(map(_is_namespace, contents.values())):
+            # An empty one would end a namespace that the other keeps open.
+            yield path, max(names, key=lambda name: (_reach(contents[name]), name))
+        else:
+            listed = " and ".join(f"`{name}`" for name in names)
+            raise BuildError(
+                f"{listed} both have the file `{members[names[0]].path}`, with different content",
+                hint="Only one of them can be in this layer",
+            )
+
+
+def _reach(content: bytes) -> tuple[int, int]:
+    return init_kind(content).reach, len(content)
+
+
+def _is_namespace(content: bytes) -> bool:
+    return init_kind(content).is_namespace
+
+
+def _packed(one: Installed, path: str, target: Target) -> Member:
+    return dict(_launchers(one, target)).get(path) or _member(one, path, target)
+
+
+def _plan(
+    one: Installed,
+    elsewhere: Mapping[str, Member],
+    unowned: Sequence[str],
+    target: Target,
+    mtime: int,
+    compiling: Compiling | None,
+) -> Plan:
+    """The plan of ``one``; files of it that are packed ``elsewhere`` stand in its RECORD, too."""
+    record = f"{one.dist_info}/RECORD"
+    launchers = dict(_launchers(one, target))
+    paths = {*one.files, *unowned, *launchers} - {record}
+    members = [
+        launchers[path] if path in launchers else _member(one, path, target)
+        for path in sorted(paths - elsewhere.keys())
+    ]
+    if compiling is not None:
+        members += compiling(one.name, members)
+    record = target.path(record, executable=False)
+    recorded = [*members, *(elsewhere[path] for path in sorted(paths & elsewhere.keys()))]
+    members.append(Member(record, _record(recorded, record)))
+    members.sort(key=lambda member: member.path)
+    return Plan(PlanKind.DISTRIBUTION, one.name, one.version, tuple(members), mtime)
+
+
+def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, Member]]:
+    """The programs of the entry points, by the paths of those that the installer has made."""
+    path = one.prefix / one.dist_info / "entry_points.txt"
+    if path.is_file():
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BuildError(f"The entry points of `{one.name}` cannot be read: {error}") from error
+        for entry in entry_points(text, one.name):
+            content = _launcher(entry, target)
+            program = Member(target.layout.program(entry.name), content, executable=True)
+            yield target.host.program(entry.name), program
+
+
+def _launcher(entry: EntryPoint, target: Target) -> bytes:
+    if not target.layout.is_windows:
+        return launcher(entry)
+    from hatch_venvstacks.contents.windows_launcher import windows_launcher
+
+    python = posixpath.relpath(target.python, target.layout.scripts)
+    return windows_launcher(entry, target.platform, python)
+
+
+def _member(one: Installed, path: str, target: Target) -> Member:
+    member = member_of(path, one.prefix / path)
+    member = replace(member, path=target.path(path, executable=member.executable))
+    if member.path in target.extended:
+        return replace(member, content=extending(b"".join(read(member))))
+    if posixpath.dirname(path) != target.host.scripts:
+        return member
+    content = b"".join(read(member))
+    changed = relocated(content, target.interpreter, windows=target.layout.is_windows)
+    return member if changed == content else Member(member.path, changed, executable=True)
+
+
+def _record(members: Sequence[Member], record: str) -> bytes:
+    site = posixpath.dirname(posixpath.dirname(record))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = [(record, "", "")]
+    for member in members:
+        digest, size = hashlib.sha256(), 0
+        for chunk in read(member):
+            digest.update(chunk)
+            size += len(chunk)
+        encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+        rows.append((member.path, f"sha256={encoded}", str(size)))
+    for path, encoded, length in sorted(rows):
+        writer.writerow((posixpath.relpath(path, site), encoded, length))
+    return text.getvalue().encode()

@@ -1,0 +1,221 @@
+"""The distributions of a layer, unpacked into a prefix: from wheels, siblings, its own project.
+
+What the store knows of a wheel need not be unpacked, so a wheel is unpacked when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.composition.inventory import (
+    FORMAT,
+    Inventory,
+    from_document,
+    take_inventory,
+    to_document,
+)
+from hatch_venvstacks.contents.distribution import Target
+from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
+from hatch_venvstacks.contents.uv_install import Installer
+from hatch_venvstacks.locking.constraints import locked_siblings
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.spec import LayerKind
+from hatch_venvstacks.pipeline.lock_report import in_units
+from hatch_venvstacks.sources.indexes import resolution_indexes
+from hatch_venvstacks.sources.sibling_wheel import WheelBuilder, check_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.common.reporter import Reporter
+    from hatch_venvstacks.model.context import Context, LayerProject
+    from hatch_venvstacks.model.lock import Lock, LockedWheel
+    from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.pipeline.lock import LockedLayer
+
+
+class Installation:
+    """What a layer adds, unpacked into the folder ``prefix`` as far as somebody asked for it.
+
+    That is ``wheels`` of its lock, and wheels that were ``built``, by the normalized names of their
+    projects; the layer's name is ``name``. ``layer`` is what it is unpacked for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        layer: LockedLayer,
+        prefix: Path,
+        wheels: Sequence[LockedWheel],
+        built: Mapping[str, Path],
+        reporter: Reporter,
+    ) -> None:
+        self.prefix, self.built = prefix, built
+        self._name, self._layer, self._reporter = name, layer, reporter
+        self._locked = {wheel.name: wheel for wheel in wheels}
+        self._unpacked: set[str] = set()
+        self.digests = {wheel.name: wheel.sha256 for wheel in wheels}
+        self.digests.update({name: file_sha256(wheel) for name, wheel in built.items()})
+
+    def unpack(self, names: Iterable[str]) -> Path:
+        """Put the distributions of those names into the prefix, as far as they are not; give it.
+
+        :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
+        """
+        missing = set(names) - self._unpacked
+        if missing:
+            self._say([self._locked[name] for name in sorted(missing & self._locked.keys())])
+            self._install(missing, self.prefix)
+            self._unpacked |= missing
+        return self.prefix
+
+    def isolated(self, name: str) -> Path:
+        """A prefix with nothing but the distribution ``name``, made once."""
+        alone = self.prefix.with_name(f"{self.prefix.name}-{name}")
+        if not alone.exists():
+            self._install([name], alone)
+        return alone
+
+    def _say(self, wheels: Sequence[LockedWheel]) -> None:
+        if not wheels:
+            return
+        count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
+        sizes = [wheel.size for wheel in wheels if wheel.size]
+        total = f" ({in_units(sum(sizes))})" if sizes else ""
+        self._reporter.info(f"Unpacking {count} of `{self._name}`{total}")
+        for wheel in sorted(wheels, key=lambda one: -(one.size or 0)):
+            shown = f" {in_units(wheel.size)}" if wheel.size else ""
+            self._reporter.debug(f"  {wheel.filename}{shown}")
+
+    def _install(self, names: Iterable[str], prefix: Path) -> None:
+        layer = self._layer
+        indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
+        installer = Installer(
+            layer.spec.name, layer.python, layer.platform, indexes, self._reporter
+        )
+        chosen = sorted(names)
+        installer.wheels([self._locked[name] for name in chosen if name in self._locked], prefix)
+        for name in chosen:
+            if name in self.built:
+                installer.project(self.built[name], prefix)
+
+
+def install(
+    spec: LayerSpec,
+    lock: Lock,
+    wheels: Sequence[LockedWheel],
+    layer: LockedLayer,
+    prefix: Path,
+    context: Context,
+    own: Path | None = None,
+) -> Installation:
+    """What ``spec``, a layer in the stack of ``layer``, adds, for the new folder ``prefix``.
+
+    Of the wheels in its ``lock``, those are ``wheels``. Siblings are built for it; ``own`` is the
+    wheel of its own project, where that is a part of it.
+
+    :raises VenvLayerError: where a wheel cannot be built.
+    """
+    built = _siblings(spec, lock, layer, prefix, context)
+    if own is not None:
+        built[str(canonicalize_name(spec.project_name))] = own
+    return Installation(spec.name, layer, prefix, wheels, built, context.reporter)
+
+
+def own_wheel(project: LayerProject, folder: Path, context: Context) -> Path | None:
+    """The wheel of ``project``, built in the new ``folder``, where it is a part of its layer.
+
+    It is built each time, by hatchling in this process: nothing else knows what is in it.
+
+    :raises VenvLayerError: where it cannot be built.
+    """
+    if not project.includes_project():
+        return None
+    context.reporter.debug(f"Building the wheel of `{project.spec.project_name}`")
+    folder.mkdir()
+    return project.build_wheel(folder)
+
+
+def inventories(
+    installation: Installation, layer: LockedLayer, context: Context
+) -> list[Inventory]:
+    """The inventories of all that is to be installed, sorted by name.
+
+    Those that the store does not know are unpacked; they are kept there.
+    """
+    digests = installation.digests
+    known = {name: kept_inventory(digest, layer, context) for name, digest in digests.items()}
+    result = [one for one in known.values() if one is not None]
+    unknown = {name for name, one in known.items() if one is None}
+    if unknown:
+        target = target_of(layer, context)
+        found = read_prefix(installation.unpack(unknown), target.host)
+        unowned = unowned_files(installation.prefix, found, found, installation.isolated)
+        owners = Counter(path for one in found for path in one.files)
+        for one in found:
+            if one.name not in unknown:
+                continue
+            own, more = one, unowned.get(one.name, ())
+            if any(owners[path] > 1 for path in one.files):
+                # The bytes of a file with two owners are those of either.
+                alone = read_prefix(installation.isolated(one.name), target.host)
+                own = next(each for each in alone if each.name == one.name)
+                left = unowned_files(own.prefix, [own], [own], installation.isolated)
+                more = left.get(one.name, ())
+            inventory = take_inventory(own, more, target)
+            key = _inventory_key(digests[one.name], layer, context)
+            context.store.keep_document(key, to_document(inventory))
+            result.append(inventory)
+    return sorted(result, key=lambda one: one.name)
+
+
+def kept_inventory(wheel: str, layer: LockedLayer, context: Context) -> Inventory | None:
+    """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
+    document = context.store.document(_inventory_key(wheel, layer, context))
+    return None if document is None else from_document(document)
+
+
+def target_of(layer: LockedLayer, context: Context) -> Target:
+    """What distributions of ``layer`` are packed for."""
+    layout = layout_of(context.platform, layer.runtime.minor)
+    return Target(
+        context.platform,
+        layout,
+        host=layout_of(context.host, layer.runtime.minor),
+        interpreter=str(layer.python),
+        python=(
+            layout.runtime_python if layer.spec.kind is LayerKind.RUNTIME else layout.layer_python
+        ),
+    )
+
+
+def _inventory_key(wheel: str, layer: LockedLayer, context: Context) -> str:
+    return f"inventory {FORMAT} {wheel} {context.platform.name} {layer.runtime.minor}"
+
+
+def _siblings(
+    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context
+) -> dict[str, Path]:
+    """Build the siblings that the ``lock`` adds; their wheels."""
+    wheels = {}
+    for one in locked_siblings(lock, layer.platform.name):
+        builder = sibling_builder(layer, context, f"`{one.name}` for `{spec.name}`")
+        wheel = builder.build(one.root, prefix.with_name(f"{prefix.name}.{one.name}"))
+        check_wheel(wheel, one.name, one.version, layer.platform, layer.runtime.minor)
+        wheels[one.name] = wheel
+    return wheels
+
+
+def sibling_builder(layer: LockedLayer, context: Context, what: str = "") -> WheelBuilder:
+    """What builds the wheels of siblings for ``layer``; ``what`` is said to be built."""
+
+    def say(_: Path) -> None:
+        context.reporter.info(f"Building the wheel of {what}")
+
+    minor = layer.runtime.minor
+    return WheelBuilder(minor, lambda: layer.python, context.mtime, context.store, say)

@@ -1,0 +1,234 @@
+"""Launchers that work from wherever their layer lies.
+
+A console script names no absolute path: its first lines are at once a POSIX shell program and a
+Python string. As shell they resolve the script's own symlinks, find the interpreter beside it, and
+start that with the same file; as Python they are a string that is thrown away. The shell's file
+name limit for ``#!`` lines, spaces and non-ASCII letters in paths do not matter to them.
+
+Sources: https://packaging.python.org/en/latest/specifications/entry-points/ and, for the scripts in
+a wheel's data folder, https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import shlex
+import tokenize
+from contextlib import suppress
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
+
+from hatch_venvstacks.common.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# `pwd -P` gives the real folder: CPython resolves the relative link to the runtime by its letters.
+# The dash in the first line is for a script whose own path begins with one. The names are long,
+# because a variable that the user exports would be passed on to the program.
+_POSIX_HEADER = """\
+#!/bin/sh -
+''':'
+case $0 in /*) _venvlayer_script=$0 ;; *) _venvlayer_script=./$0 ;; esac
+_venvlayer_file=$_venvlayer_script
+while [ -h "$_venvlayer_file" ]; do
+  _venvlayer_link=$(readlink "$_venvlayer_file") || exit
+  case $_venvlayer_link in
+    /*) _venvlayer_file=$_venvlayer_link ;;
+    *) _venvlayer_file=${_venvlayer_file%/*}/$_venvlayer_link ;;
+  esac
+done
+_venvlayer_bin=$(CDPATH= cd -P "${_venvlayer_file%/*}/" && pwd -P) || exit
+exec "$_venvlayer_bin/PYTHON" "$_venvlayer_script" "$@"
+'''
+"""
+
+_REFERENCE = re.compile(
+    r"""^\s* (?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*) \s*:\s* (?P<attr>[^\W\d]\w*(\.[^\W\d]\w*)*)
+        \s* (\[.*\])? \s*$""",
+    re.VERBOSE,
+)
+
+# What an installer writes in place of `#!python`: a plain `#!` line, or this for long paths.
+_EXEC_TRICK = re.compile(
+    rb"""\A#![ ]*/bin/sh\r?\n'''exec' (?P<python>.+?) "\$0" "\$@"\r?\n' '''\r?\n"""
+)
+# No bytes and no templates, of which no release of Python makes a docstring.
+_PLAIN_STRING = re.compile(r"""[rRuU]?['"]""")
+_SHEBANG = re.compile(rb"\A#![ ]*(?P<python>[^\r\n]*)\r?\n")
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """One ``console_scripts`` or ``gui_scripts`` entry: the script's name and what it calls."""
+
+    name: str
+    module: str
+    attr: str
+    is_gui: bool = False
+
+
+def posix_header(python: str = "python") -> bytes:
+    """The lines that start a relocatable Python script; Python source follows them.
+
+    ``python`` is the file name of the interpreter, which lies in the script's own folder.
+    """
+    return _POSIX_HEADER.replace("PYTHON", python).encode()
+
+
+def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
+    """The scripts that an ``entry_points.txt`` asks for, sorted by name.
+
+    ``distribution`` is named in errors.
+
+    :raises BuildError: where the file cannot be parsed, or an entry is no object reference.
+    """
+    from configparser import ConfigParser
+    from configparser import Error as ConfigParserError
+
+    # No section of the file is to be taken as the defaults of all others.
+    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False, default_section="\0")
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
+    try:
+        parser.read_string(text)
+    except ConfigParserError as error:
+        raise BuildError(f"The entry points of `{distribution}` cannot be read: {error}") from error
+    found = {
+        name: (value, group == "gui_scripts")
+        for group in ("console_scripts", "gui_scripts")
+        if parser.has_section(group)
+        for name, value in parser.items(group)
+    }
+    for name, (value, is_gui) in sorted(found.items()):
+        match = _REFERENCE.match(value)
+        if match is None or not _is_file_name(name) or _has_keyword(match):
+            raise BuildError(
+                f"The script `{name} = {value}` of `{distribution}` is not a valid entry point",
+                hint="It has the form `name = package.module:function`",
+            )
+        yield EntryPoint(name, match["module"], match["attr"], is_gui)
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set("/\\\0") & set(name)
+
+
+def _has_keyword(reference: re.Match[str]) -> bool:
+    return any(map(iskeyword, [*reference["module"].split("."), *reference["attr"].split(".")]))
+
+
+def launcher(entry_point: EntryPoint) -> bytes:
+    """The relocatable script for one entry point, for POSIX systems."""
+    imported = entry_point.attr.partition(".")[0]
+    body = f"""\
+import sys
+
+from {entry_point.module} import {imported}
+
+if __name__ == "__main__":
+    sys.exit({entry_point.attr}())
+"""
+    return posix_header() + body.encode()
+
+
+def relocated(content: bytes, interpreter: str, *, windows: bool = False) -> bytes:
+    """``content``, a file of a wheel's ``data/scripts``, without the path of the build.
+
+    Installers replace ``#!python`` by the path of an ``interpreter``; where that is what the
+    script starts with, it becomes a relocatable script. Everything else stays as it is: real
+    binaries, shell scripts, scripts for an interpreter of their own choice.
+
+    For ``windows`` it gets back the line that the wheel has (``#!python``, ``#!pythonw``), which
+    the ``py`` launcher understands (https://docs.python.org/3/using/windows.html): the system
+    itself starts nothing by its first line. pip makes an ``.exe`` of such a script, as it would of
+    an entry point; uv writes the absolute path of the interpreter into it. Where an installer on
+    POSIX names one interpreter for both lines, as uv does, the second one is lost.
+    """
+    trick = _EXEC_TRICK.match(content)
+    match = trick or _SHEBANG.match(content)
+    if match is None:
+        return content
+    named = match["python"].decode("utf-8", "replace").strip()
+    if trick is not None:
+        with suppress(ValueError):
+            named = "".join(shlex.split(named))
+    if named not in (interpreter, f"{interpreter}w"):
+        return content
+    source = content[match.end() :]
+    if windows:
+        return (b"#!python\n" if named == interpreter else b"#!pythonw\n") + source
+    return posix_header() + _relocated_source(source)
+
+
+def _relocated_source(source: bytes) -> bytes:
+    """A script's ``source`` as it is to follow the header.
+
+    In UTF-8, because an encoding cookie counts in the first two lines only: in what is now the
+    first line, before the header pushed it down. And with ``__doc__`` set by name, because the
+    header's string has taken its place. What cannot be decoded stays as it is.
+    """
+    first = source[: source.find(b"\n") + 1] or source
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(first).readline)
+        # The lines that Python counts: `splitlines` ends one at form feeds and the like as well.
+        lines = [*io.StringIO(source.decode(encoding), newline=""), "\n"]
+        with catch_warnings():
+            simplefilter("ignore")  # of the script's author, not of who packs it
+            tree = ast.parse(_opening(lines))
+    except (SyntaxError, ValueError, LookupError):
+        return source
+    end = 0
+    docstring = ast.get_docstring(tree, clean=False)
+    if docstring is not None:
+        node = tree.body[0]
+        start, end = node.lineno - 1, node.end_lineno or node.lineno
+        rest = lines[end - 1].encode()[node.end_col_offset :].decode().lstrip("; ")
+        lines[start:end] = ["\n"] * (end - start - 1) + [rest or "\n"]
+    # Only a docstring may stand before imports from `__future__`.
+    future = [
+        one.end_lineno or one.lineno
+        for one in tree.body
+        if isinstance(one, ast.ImportFrom) and one.module == "__future__"
+    ]
+    place = future[-1] if future else end
+    if place and not lines[place - 1].endswith(("\n", "\r")):
+        lines[place - 1] += "\n"
+    lines.insert(place, f"__doc__ = {docstring!a}\n")
+    return "".join(lines).removesuffix("\n").encode()
+
+
+def _opening(lines: Sequence[str]) -> str:
+    """What a script begins with, up to the end of its docstring and imports from ``__future__``.
+
+    What follows is not looked at: it may be in the syntax of a later Python than that of the build.
+    """
+    ended = (line.rstrip("\r\n") + "\n" for line in lines)
+    row = column = 0
+    statement: list[tokenize.TokenInfo] = []
+    with suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(lambda: next(ended, "")):
+            if token.type in (tokenize.COMMENT, tokenize.NL):
+                continue
+            if token.type != tokenize.NEWLINE and token.string != ";":
+                statement.append(token)
+                if not _may_open(statement, is_first=not row):
+                    break
+            elif statement:
+                row, column = statement[-1].end
+                statement = []
+    return "".join(lines[: row - 1]) + lines[row - 1][:column] if row else ""
+
+
+def _may_open(statement: Sequence[tokenize.TokenInfo], *, is_first: bool) -> bool:
+    """Whether the tokens may be the beginning of such an import, or of a docstring."""
+    words = [token.string for token in statement[:2]]
+    if words[0] == "from":
+        return words[1:] in ([], ["__future__"])
+    return is_first and all(
+        token.string in ("(", ")") or _PLAIN_STRING.match(token.string) is not None
+        for token in statement
+    )

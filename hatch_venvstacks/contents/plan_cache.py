@@ -1,0 +1,145 @@
+"""The plans of what a layer adds: from the store where it has them, else from unpacked wheels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.archives.kept_segments import key_of
+from hatch_venvstacks.archives.plan import MEMBER_TIME
+from hatch_venvstacks.common.reporter import Progress
+from hatch_venvstacks.composition.inventory import in_several
+from hatch_venvstacks.contents.distribution import distribution_plans
+from hatch_venvstacks.contents.installation import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hatch_venvstacks.archives.kept_segments import Shelf
+    from hatch_venvstacks.archives.plan import Member, Plan
+    from hatch_venvstacks.composition.inventory import Inventory
+    from hatch_venvstacks.contents.compiler import Compiler
+    from hatch_venvstacks.contents.distribution import Compiling
+    from hatch_venvstacks.contents.installation import Installation
+    from hatch_venvstacks.model.context import Context
+    from hatch_venvstacks.model.layout import Layout
+    from hatch_venvstacks.pipeline.lock import LockedLayer
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """What shapes the files of a distribution besides its wheel.
+
+    ``extended`` are paths of ``__init__.py`` files in the layer that are to find the parts of their
+    packages in other layers. ``dates`` are the modification times of distributions that have one of
+    their own. ``compiler`` compiles modules, if that is wanted.
+    """
+
+    layout: Layout
+    extended: frozenset[str]
+    dates: Mapping[str, int]
+    compiler: Compiler | None = None
+
+
+def layer_distributions(
+    there: Installation,
+    parts: Sequence[Inventory],
+    shaping: Shaping,
+    layer: LockedLayer,
+    context: Context,
+    shelf: Shelf | None,
+) -> list[Plan]:
+    """A plan for each of the distributions ``parts`` of ``there``, sorted by name.
+
+    Those that ``shelf`` has come from it, without content; what is left is unpacked.
+
+    :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
+    """
+    claims = _claims(parts, shaping.layout.site_packages)
+    keys = {
+        part.name: distribution_key(part, there, claims, shaping, layer, context) for part in parts
+    }
+    plans = {}
+    for name, key in keys.items():
+        packed = shelf.find(key) if shelf else None
+        if packed is not None:
+            plans[name] = packed.plan
+    wanted = keys.keys() - plans.keys()
+    if wanted:
+        rivals = {one for owners in claims.values() if wanted & {*owners} for one in owners}
+        compiling = _compiling(shaping.compiler, len(wanted), context)
+        found = distribution_plans(
+            there.unpack({*wanted, *rivals}),
+            target_of(layer, context),
+            there.isolated,
+            dates=shaping.dates,
+            extended=shaping.extended,
+            wanted=wanted,
+            compiling=compiling,
+        )
+        plans.update({plan.name: replace(plan, key=keys[plan.name]) for plan in found})
+    return [plans[name] for name in sorted(plans)]
+
+
+def _compiling(compiler: Compiler | None, count: int, context: Context) -> Compiling | None:
+    if compiler is None:
+        return None
+    progress = Progress(context.reporter, "Compiling the modules of distributions", count)
+
+    def compiling(name: str, members: Sequence[Member]) -> list[Member]:
+        found = compiler.distribution(name, members)
+        progress.add(1)
+        return found
+
+    return compiling
+
+
+def _claims(parts: Sequence[Inventory], site: str) -> dict[str, list[str]]:
+    """The files that several of ``parts`` have, with the names of these."""
+    claims: dict[str, list[str]] = {}
+    shared = in_several(part.names_in(site) for part in parts)
+    for part in parts:
+        alone = shared.isdisjoint(part.names_in(site))
+        for path in part.outside(site) if alone else part.files:
+            claims.setdefault(path, []).append(part.name)
+    return {path: owners for path, owners in claims.items() if len(owners) > 1}
+
+
+def distribution_key(
+    part: Inventory,
+    there: Installation,
+    claims: Mapping[str, Sequence[str]],
+    shaping: Shaping,
+    layer: LockedLayer,
+    context: Context,
+) -> str:
+    """What stands for all that the plan of the distribution ``part`` depends on.
+
+    ``claims`` maps the paths of files that several distributions have to these.
+    """
+    shared = {
+        path: {name: there.digests[name] for name in owners}
+        for path, owners in claims.items()
+        if path in part.files
+    }
+    return key_of(
+        "distribution",
+        there.digests[part.name],
+        context.platform.name,
+        layer.runtime.minor,
+        _launchers(layer, shaping),
+        shared,
+        sorted(shaping.extended & part.files.keys()),
+        shaping.dates.get(part.name, MEMBER_TIME),
+        _compiled(part.name, shaping.compiler),
+    )
+
+
+def _launchers(layer: LockedLayer, shaping: Shaping) -> list[str]:
+    """Which Python launchers start, and whose programs they are, where they are programs."""
+    return [str(layer.spec.kind), version("installer")] if shaping.layout.is_windows else []
+
+
+def _compiled(name: str, compiler: Compiler | None) -> list[str | bool]:
+    return [] if compiler is None else [compiler.identity, name in compiler.own]

@@ -1,0 +1,129 @@
+"""What an installer has put into a prefix: distributions and their files, by RECORD.
+
+RECORD says which file is whose
+(https://packaging.python.org/en/latest/specifications/recording-installed-packages/).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.common.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from hatch_venvstacks.model.layout import Layout
+
+# Notes of an installer on this one installation, which say nothing about the distribution.
+_NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A distribution as it lies in the folder ``prefix``.
+
+    ``files`` are the paths in RECORD that are there, relative to the prefix, with their digests as
+    they stand there (``sha256=…``, or nothing); ``dist_info`` is such a path, too.
+    """
+
+    prefix: Path
+    name: str
+    version: str
+    dist_info: str
+    files: Mapping[str, str]
+
+
+def read_prefix(prefix: Path, host: Layout) -> list[Installed]:
+    """The distributions in ``prefix``, which has the layout ``host``, sorted by name.
+
+    :raises BuildError: where one has no name or RECORD, or RECORD leaves the prefix.
+    """
+    folders = sorted((prefix / host.site_packages).glob("*.dist-info"))
+    return sorted((_read(prefix, folder) for folder in folders), key=lambda found: found.name)
+
+
+def unowned_files(
+    prefix: Path,
+    candidates: Sequence[Installed],
+    known: Sequence[Installed],
+    isolate: Callable[[str], Path],
+) -> dict[str, tuple[str, ...]]:
+    """Files in ``prefix`` that no RECORD names, by the candidate that brings them.
+
+    Files of ``known`` distributions are passed over, by RECORD or not. ``isolate`` installs a
+    distribution alone: whose a file is must not depend on what else is installed.
+
+    :raises BuildError: where no candidate has it.
+    """
+    result: dict[str, tuple[str, ...]] = {}
+    owned = {path for one in known for path in one.files}
+    infos = {one.dist_info for one in known}
+    for file in sorted(path for path in prefix.rglob("*") if path.is_file()):
+        path = file.relative_to(prefix).as_posix()
+        if path in owned or path == ".lock":
+            continue
+        if any(_is_transient(path, info) or path == f"{info}/RECORD" for info in infos):
+            continue
+        if any(one.prefix != prefix and (one.prefix / path).is_file() for one in known):
+            continue
+        owner = _owner(path, candidates, isolate)
+        result[owner] = (*result.get(owner, ()), path)
+    return result
+
+
+def _owner(path: str, candidates: Sequence[Installed], isolate: Callable[[str], Path]) -> str:
+    if len(candidates) == 1:
+        return candidates[0].name
+    for one in sorted(candidates, key=lambda one: -_nearness(path, one)):
+        if (isolate(one.name) / path).is_file():
+            return one.name
+    raise BuildError(f"No distribution owns the installed file `{path}`")
+
+
+def _read(prefix: Path, folder: Path) -> Installed:
+    shown = folder.name
+    site = folder.parent.relative_to(prefix).as_posix()
+    try:
+        metadata = HeaderParser().parsestr((folder / "METADATA").read_text("utf-8", "replace"))
+        record = (folder / "RECORD").read_text("utf-8")
+        name, version = canonicalize_name(metadata["Name"] or ""), metadata["Version"] or ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BuildError(f"`{shown}` is not complete: {error}") from error
+    if not name or not version:
+        raise BuildError(f"`{shown}` has no name or no version in its METADATA")
+    files = {}
+    for row in _rows(record, shown):
+        path = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
+        if path.startswith(("../", "/")):
+            raise BuildError(
+                f"`{name}` {version} has a file outside its layer: `{row[0]}`",
+                hint="Report it to the maintainers of that distribution",
+            )
+        if (prefix / path).is_file() and not _is_transient(path, f"{site}/{shown}"):
+            files[path] = row[1] if len(row) > 1 else ""
+    return Installed(prefix, name, version, f"{site}/{shown}", files)
+
+
+def _rows(record: str, shown: str) -> list[list[str]]:
+    try:
+        return [row for row in csv.reader(io.StringIO(record)) if row]
+    except csv.Error as error:
+        raise BuildError(f"The RECORD of `{shown}` cannot be read: {error}") from error
+
+
+def _is_transient(path: str, dist_info: str) -> bool:
+    parts = path.split("/")
+    return "__pycache__" in parts or path in {f"{dist_info}/{note}" for note in _NOTES}
+
+
+def _nearness(path: str, one: Installed) -> int:
+    return max((len(posixpath.commonpath((path, other))) for other in one.files), default=0)

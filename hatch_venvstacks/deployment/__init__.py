@@ -1,0 +1,1 @@
+"""Layers on the machine where they run; imports :mod:`hatch_venvstacks.common` only."""

@@ -1,0 +1,1 @@
+"""Requirements and the locks below become a lock."""

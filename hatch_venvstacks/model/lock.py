@@ -1,0 +1,252 @@
+"""A layer's lock as a value.
+
+Any tool that reads :pep:`751` locks can install from it what the layer adds. What it was computed
+from stands in its ``[tool.hatch-venvstacks]`` table.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.pylock import Pylock, PylockSelectError
+from packaging.specifiers import SpecifierSet
+
+from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.locking.index_changes import IndexInputs
+from hatch_venvstacks.model.platforms import (
+    LINUX_GLIBC,
+    MACOS_RELEASE,
+    PLATFORMS,
+    marker_environment,
+    marker_holds,
+    wheel_tags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from packaging.pylock import Package, PackageWheel
+
+    from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.spec import LockedRuntime
+
+TOOL = "hatch-venvstacks"
+# Between the version that is imported and those of further layers that it hides.
+OVER = " over "
+# Between the version of a project and a digest of its requirements.
+REQUIRES = " requires "
+# In the place of a version that is computed.
+DYNAMIC = "dynamic"
+# Which platforms a build is for: the name of an environment variable.
+PLATFORM = "HATCH_VENVLAYER_PLATFORM"
+LOCK_COMMAND = "hatch build -t venvlayer:lock"
+
+
+@dataclass(frozen=True)
+class LockedProject:
+    """What a lock says of a project of the monorepo that the layer packs (its sibling).
+
+    ``version`` is the one that it had. Only a ``static`` one, which stands in the project's table,
+    has to stay as it is: others change with each commit. ``requires`` is a digest of what it
+    requires. Where it lies is said by the package in the lock.
+    """
+
+    version: str
+    requires: str
+    static: bool = True
+
+
+@dataclass(frozen=True)
+class LockInputs:
+    """What a lock was computed from: its ``[tool.hatch-venvstacks]`` table.
+
+    ``below`` maps a target platform to the names of this layer's full resolution, each with the
+    version that a layer below holds; the empty string where none does, and this layer adds it.
+    Names on which the layers below differ are there in any case, as ``2.0 over 1.0``. ``runtime``
+    is set in the locks of runtime layers only. ``platforms`` are names in the order of
+    :data:`hatch_venvstacks.model.platforms.PLATFORMS`; ``linux_target`` and ``macos_target`` are
+    the oldest glibc and macOS. ``excluded`` are the names that were left out though something may
+    require them, those that layers below leave out among them. ``indexes`` are where packages came
+    from, as far as projects say so. ``projects`` maps normalized names to what is known of projects
+    that are packed from their folders. ``wheels`` maps names to the single wheels that
+    ``[tool.uv.sources]`` names. ``release`` is the release of CPython where what is needed depends
+    on its patch release, else empty.
+    """
+
+    platforms: tuple[str, ...]
+    requirements: tuple[str, ...]
+    below: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    runtime: LockedRuntime | None = None
+    linux_target: tuple[int, int] = LINUX_GLIBC
+    macos_target: tuple[int, int] = MACOS_RELEASE
+    excluded: tuple[str, ...] = ()
+    wheels: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
+    indexes: IndexInputs = field(default_factory=IndexInputs)
+    projects: Mapping[str, LockedProject] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file: where it lies, its :pep:`751` content, what it was computed from."""
+
+    path: Path
+    pylock: Pylock
+    inputs: LockInputs
+
+    @cached_property
+    def targets(self) -> tuple[TargetPlatform, ...]:
+        """The target platforms, with the oldest systems that must run the layer."""
+        inputs = self.inputs
+        return tuple(
+            PLATFORMS[name].since(inputs.linux_target, inputs.macos_target)
+            for name in inputs.platforms
+        )
+
+    def target(self, platform: str) -> TargetPlatform:
+        """The target platform of that name.
+
+        :raises LockError: where the lock is not for it.
+        """
+        found = [one for one in self.targets if one.name == platform]
+        if not found:
+            raise LockError(
+                f"The lock is not for {platform}: {self.path}",
+                hint=f"It is for {', '.join(self.inputs.platforms)}. Add the platform to"
+                " `platforms` of the layer and of those below (a runtime from `host` can have that"
+                f" of its machine only), or build for one that it has: {PLATFORM}",
+            )
+        return found[0]
+
+    def added(self, platform: str) -> tuple[Package, ...]:
+        """What this layer adds on the target platform of that name; nothing on another one."""
+        return self._added.get(platform, ())
+
+    def versions(self, platform: str) -> dict[str, str]:
+        """Normalized name -> version of what this layer adds on that target platform."""
+        return {str(package.name): self._version(package) for package in self.added(platform)}
+
+    def _version(self, package: Package) -> str:
+        # PEP 751 allows no version for a folder, whose content may change.
+        if package.directory is None:
+            return str(package.version)
+        known = self.inputs.projects.get(str(package.name))
+        return known.version if known else ""
+
+    @cached_property
+    def local_wheels(self) -> Mapping[tuple[str, str], tuple[tuple[Path, ...], ...]]:
+        """Name and version of what comes from local wheels -> these, for each entry of the lock."""
+        found: dict[tuple[str, str], tuple[tuple[Path, ...], ...]] = {}
+        for package in self.pylock.packages:
+            wheels = tuple(
+                Path(wheel_location(wheel, self.path.parent))
+                for wheel in package.wheels or ()
+                if wheel.path is not None
+            )
+            if wheels:
+                key = str(package.name), str(package.version)
+                found[key] = (*found.get(key, ()), wheels)
+        return found
+
+    @cached_property
+    def _added(self) -> dict[str, tuple[Package, ...]]:
+        # The markers in a lock only tell platforms apart, so that no release of Python matters.
+        return {
+            target.name: tuple(
+                package
+                for package in self.pylock.packages
+                if marker_holds(package.marker, target, "3.10")
+            )
+            for target in self.targets
+        }
+
+
+@dataclass(frozen=True)
+class LockedWheel:
+    """The one wheel that a lock selects for a distribution on one target platform.
+
+    ``location`` is a URL, or the absolute path of a local wheel; ``size`` is in bytes, ``None``
+    where the index does not tell.
+    """
+
+    name: str
+    version: str
+    location: str
+    sha256: str
+    filename: str
+    size: int | None = None
+
+
+def requires_python(runtime: LockedRuntime) -> SpecifierSet:
+    """The Pythons that a layer on ``runtime`` works with: this release and later patch releases."""
+    major, minor = (int(part) for part in runtime.minor.split("."))
+    return SpecifierSet(f">={runtime.version},<{major}.{minor + 1}")
+
+
+def select_wheels(lock: Lock, platform: TargetPlatform, python: str) -> list[LockedWheel]:
+    """The wheels that ``lock`` has for ``platform`` under CPython ``python``, sorted by name.
+
+    The oldest systems that count are those of the lock. Projects that are packed from their folders
+    have no wheel yet: :func:`hatch_venvstacks.locking.constraints.locked_siblings`.
+
+    :raises LockError: where the lock is not for the platform, or has none for a distribution.
+    """
+    return sorted(_selected(lock, lock.target(platform.name), python), key=lambda wheel: wheel.name)
+
+
+def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[LockedWheel]:
+    from packaging.pylock import PackageDirectory, PackageWheel
+
+    try:
+        for package, wheel in lock.pylock.select(
+            environment=marker_environment(platform, python),
+            tags=list(wheel_tags(platform, python)),
+        ):
+            if isinstance(wheel, PackageDirectory):
+                continue
+            if not isinstance(wheel, PackageWheel):
+                raise LockError(
+                    f"The lock has no wheel for `{package.name}`: {lock.path}",
+                    hint=f"Make it anew: {lock_command(lock.path)}",
+                )
+            yield LockedWheel(
+                str(package.name),
+                str(package.version),
+                wheel_location(wheel, lock.path.parent),
+                str(wheel.hashes.get("sha256", "")),
+                wheel.filename,
+                wheel.size,
+            )
+    except PylockSelectError as error:
+        raise LockError(
+            f"The lock does not fit {platform.name}: {lock.path}: {error}",
+            hint=f"Make it anew: {lock_command(lock.path)}",
+        ) from error
+
+
+def wheel_location(wheel: PackageWheel, folder: Path) -> str:
+    """The URL of ``wheel``, or the absolute path of a local one (``folder`` is the lock's)."""
+    if wheel.path is not None:
+        return os.path.normpath(folder / wheel.path)
+    return str(wheel.url)
+
+
+def lock_command(lock: Path) -> str:
+    """The command that makes the file ``lock`` anew, in the project that it belongs to."""
+    projects = (folder for folder in lock.parents if (folder / "pyproject.toml").is_file())
+    return command_in(next(projects, lock.parent))
+
+
+def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
+    """``command`` as it is to be typed for the project in ``folder``, from the current one."""
+    try:
+        shown = os.path.relpath(folder)
+    except ValueError:  # pragma: no cover (windows): another drive
+        shown = str(folder)
+    if shown == os.curdir:
+        return f"`{command}`"
+    return f"`{command}` in `{Path(shown).as_posix()}`"

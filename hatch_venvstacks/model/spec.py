@@ -1,0 +1,184 @@
+"""The values that the stages hand to each other: frozen, without behaviour of their own.
+
+:mod:`hatch_venvstacks.config.layer_table` makes a :class:`LayerSpec` from a table; everything later
+reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hatch_venvstacks.model.archive_format import ArchiveFormat
+
+DEFAULT_LOCK_FILE = "pylock.venvlayer.toml"
+DEFAULT_COMPRESSION_LEVEL = 9
+
+
+class LayerKind(str, Enum):
+    """What a layer is: the interpreter, shared packages, or an application."""
+
+    RUNTIME = "runtime"
+    FRAMEWORK = "framework"
+    APPLICATION = "application"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class RuntimeOrigin(str, Enum):
+    """Where the CPython of a runtime layer comes from (option ``python-source``)."""
+
+    STANDALONE = "python-build-standalone"
+    HOST = "host"
+    ARCHIVE = "archive"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class RuntimeArchive:
+    """A packed CPython: its address (``https:``, ``http:`` or ``file:``) and its SHA-256 (hex)."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RuntimeRequest:
+    """The options ``python`` and ``python-source`` of a runtime layer, as the user wrote them.
+
+    ``version`` is ``"3.11.13"``, ``"3.11"``, or empty where ``python`` is left out (``host`` only).
+    ``archives`` maps target platforms to archives, for :attr:`RuntimeOrigin.ARCHIVE` only.
+    """
+
+    origin: RuntimeOrigin
+    version: str = ""
+    archives: Mapping[str, RuntimeArchive] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LockedRuntime:
+    """What a runtime layer's lock says of its CPython.
+
+    ``version`` is the full release (``"3.11.13"``), for :attr:`RuntimeOrigin.HOST` the minor
+    release (``"3.11"``). ``archives`` maps target platforms to archives; empty for ``host``.
+    """
+
+    origin: RuntimeOrigin
+    version: str
+    archives: Mapping[str, RuntimeArchive] = field(default_factory=dict)
+
+    @property
+    def minor(self) -> str:
+        """The minor release, ``"3.11"``: what wheels, folders and upper layers depend on."""
+        return ".".join(self.version.split(".")[:2])
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index of a ``[[tool.uv.index]]`` table; without a ``name`` nothing can refer to it.
+
+    ``url`` holds neither user name nor password; that of a local folder is ``file:`` with an
+    absolute path. ``flat`` tells a folder or page of wheels from a Simple API (:pep:`503`).
+    ``options`` are further keys of the table that only uv looks into (``authenticate`` …).
+
+    Source: https://docs.astral.sh/uv/concepts/indexes/.
+    """
+
+    name: str
+    url: str
+    explicit: bool = False
+    default: bool = False
+    flat: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """Where a package comes from, by ``[tool.uv.sources]``: a named index, or a local ``path``.
+
+    ``name`` is normalized, ``marker`` a :pep:`508` marker (empty: everywhere), ``path`` an absolute
+    path of a project's folder or of a wheel. Of ``index``, ``path`` and ``fault`` one is set:
+    ``fault`` says why a layer cannot have the package from there (``"is a Git repository"``).
+
+    Source: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources.
+    """
+
+    name: str
+    index: str = ""
+    path: Path | None = None
+    marker: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class UvSettings:
+    """What a layer's project tells uv of where packages come from.
+
+    ``indexes`` and ``sources`` are in the order in which the project has them, ``exclude_newer`` is
+    a date, a time or a duration (``"1 week"``); empty where the project has none. ``find_links``
+    are addresses as :attr:`Index.url`, ``options`` further keys that are uv's to understand, and
+    change what it finds (``index-strategy`` …).
+    """
+
+    indexes: tuple[Index, ...] = ()
+    sources: tuple[PackageSource, ...] = ()
+    exclude_newer: str = ""
+    find_links: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One validated ``[tool.hatch.build.targets.venvlayer]`` table, and its project's part.
+
+    ``root`` is the project's folder, ``base_layers`` are the base layers' folders in priority order
+    (absolute, as ``base-layers`` names them), ``requirements`` are the :pep:`508` strings that the
+    layer adds (features and dependency groups merged in), ``lock_file`` is absolute.
+    ``requires_python`` is the project's, empty where it says nothing; ``include_project`` is
+    ``None`` where the option is left out. So is ``archive_format``, which then is a matter of the
+    platform; ``compression_level`` is on the scale of zstd (1 to 19).
+    ``bytecode`` tells whether modules are shipped compiled.
+
+    ``platforms`` are names of target platforms, empty where the option is left out; the oldest
+    systems that must run the layer are ``linux_target`` (glibc, ``(2, 28)``) and ``macos_target``
+    (``(13, 0)``), ``None`` where they are left out. ``exclude_packages`` are normalized names.
+    ``package_indexes`` maps normalized names of packages to names of indexes, ``index_overrides``
+    names of indexes to those that stand for them, and ``priority_indexes`` are names of indexes.
+    ``dynlib_exclude`` and ``dynlib_preload`` are glob patterns of shared libraries, ``checks`` maps
+    names of checks to patterns with levels (see :mod:`hatch_venvstacks.model.checks`).
+    """
+
+    root: Path
+    project_name: str
+    name: str
+    kind: LayerKind
+    base_layers: tuple[Path, ...] = ()
+    runtime: RuntimeRequest | None = None
+    requirements: tuple[str, ...] = ()
+    requires_python: str = ""
+    include_project: bool | None = None
+    launch_module: str | None = None
+    support_modules: tuple[str, ...] = ()
+    lock_file: Path = Path(DEFAULT_LOCK_FILE)
+    archive_format: ArchiveFormat | None = None
+    compression_level: int = DEFAULT_COMPRESSION_LEVEL
+    bytecode: bool = True
+    platforms: tuple[str, ...] = ()
+    linux_target: tuple[int, int] | None = None
+    macos_target: tuple[int, int] | None = None
+    exclude_packages: tuple[str, ...] = ()
+    package_indexes: Mapping[str, str] = field(default_factory=dict)
+    index_overrides: Mapping[str, str] = field(default_factory=dict)
+    priority_indexes: tuple[str, ...] = ()
+    uv: UvSettings = UvSettings()
+    dynlib_exclude: tuple[str, ...] = ()
+    dynlib_preload: tuple[str, ...] = ()
+    checks: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

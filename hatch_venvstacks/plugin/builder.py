@@ -1,0 +1,338 @@
+"""The adapter to hatchling: the build target ``venvlayer`` with its versions.
+
+It turns what hatchling knows into the pipeline's values, and the errors of the core into a few
+lines on the terminal. See https://hatch.pypa.io/latest/plugins/builder/reference/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hatchling.builders.constants import BuildEnvVars
+from hatchling.builders.plugin.interface import BuilderInterface
+from hatchling.plugin.manager import PluginManager
+
+from hatch_venvstacks.common.errors import BuildError, VenvLayerError, words
+from hatch_venvstacks.common.redaction import without_users
+from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.plugin.builder_config import VenvLayerConfig
+from hatch_venvstacks.plugin.pyproject import check_metadata, layer_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from hatchling.bridge.app import Application
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+    from hatch_venvstacks.model.context import Context
+    from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.plugin.layer_project import HatchProject
+
+SUBFOLDER = "venvlayer"
+VERSIONS = ("archive", "lock", "export")
+
+
+class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
+    """Builds the project as a layer."""
+
+    PLUGIN_NAME = "venvlayer"
+    # The platform that is being built for, where it is not this machine's.
+    _platform: TargetPlatform | None = None
+
+    @classmethod
+    def get_config_class(cls) -> type[VenvLayerConfig]:
+        return VenvLayerConfig
+
+    def get_version_api(self) -> dict[str, Callable[..., str]]:
+        return {
+            "archive": self.build_archive,
+            "lock": self.build_lock,
+            "export": self.build_export,
+        }
+
+    def get_default_versions(self) -> list[str]:
+        return ["archive"]
+
+    def build(
+        self,
+        *,
+        directory: str | None = None,
+        versions: list[str] | None = None,
+        **options: Any,
+    ) -> Generator[str, None, None]:
+        """Build as every target does, once the table and the output folder are known to be good.
+
+        Archives are built for each of the platforms that ``HATCH_VENVLAYER_PLATFORM`` names.
+        """
+        versions = versions or self.config.versions
+        with _Lines(self.app):
+            _check_encoding()
+            layer_table(self.metadata)
+            _ = self.config.spec
+            check_metadata(self.metadata)
+            self._check_versions(versions)
+            self._check_folder(directory)
+            asked = self._asked_platforms(versions)
+            self._check_upgrade(versions)
+        if asked is None:
+            yield from super().build(directory=directory, versions=versions, **options)
+            return
+        for version in versions:
+            # A lock is for all platforms, and the only version that needs none to be chosen.
+            platforms = [self._host] if version == "lock" else self._platforms(asked)
+            for number, platform in enumerate(platforms):
+                self._platform = platform
+                # What this call has built for another platform is not to be cleaned away.
+                later = {"clean": False} if number else {}
+                built = {**options, **later}
+                yield from super().build(directory=directory, versions=[version], **built)
+
+    def get_build_hooks(self, directory: str) -> dict[str, Any]:
+        """The project's hooks; what goes wrong in them is said, as for the layer itself."""
+        with _Lines(self.app):
+            try:
+                hooks = super().get_build_hooks(directory)
+            except Exception as error:
+                raise BuildError(
+                    "The build hooks of the project cannot be loaded",
+                    detail=f"  {words(error)}",
+                    hint="A hook's plugin must be in `build-system.requires`",
+                ) from error
+        own = self.target_config.get("hooks", {})
+        return {name: _Hook(name, hook, name in own, self.app) for name, hook in hooks.items()}
+
+    def clean(self, directory: str, versions: list[str]) -> None:
+        """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
+        from hatch_venvstacks.pipeline.build import EXPORTING, PACKING, remove_partial
+
+        folder = Path(directory, SUBFOLDER)
+        if "archive" in versions:
+            remove_partial(folder, PACKING)
+            for metadata in _metadata_files(folder):
+                if _layer_of(metadata) == self.config.spec.name:
+                    metadata.with_suffix("").unlink(missing_ok=True)
+                    metadata.unlink(missing_ok=True)
+        if "export" in versions:
+            remove_partial(folder, EXPORTING)
+            shutil.rmtree(folder / "export", ignore_errors=True)
+
+    def build_archive(self, directory: str, **_: Any) -> str:
+        from hatch_venvstacks.pipeline.build import build_archive
+
+        with _Lines(self.app):
+            return str(build_archive(self._project, Path(directory, SUBFOLDER), self._context))
+
+    def build_lock(self, _directory: str, **_: Any) -> str:
+        from hatch_venvstacks.pipeline.build import lock_layer
+
+        with _Lines(self.app):
+            return str(lock_layer(self.config.spec, self._context))
+
+    def build_export(self, directory: str, **_: Any) -> str:
+        from hatch_venvstacks.pipeline.build import export_stack
+
+        folder = Path(directory, SUBFOLDER, "export")
+        with _Lines(self.app):
+            return str(export_stack(self._project, folder, self._context))
+
+    @cached_property
+    def _project(self) -> HatchProject:
+        from hatch_venvstacks.plugin.layer_project import HatchProject
+
+        return HatchProject(self)
+
+    def _asked_platforms(self, versions: list[str]) -> tuple[str, ...] | None:
+        from hatch_venvstacks.model.context import named_platforms
+        from hatch_venvstacks.model.lock import PLATFORM
+
+        asked = named_platforms(os.environ)
+        if "export" in versions and asked is not None and len(asked) != 1:
+            raise BuildError(
+                "An export is for one platform",
+                hint=f"Set {PLATFORM} to one, or unset it for that of this machine",
+            )
+        return asked
+
+    def _check_upgrade(self, versions: list[str]) -> None:
+        from hatch_venvstacks.model.context import UPGRADE
+        from hatch_venvstacks.model.lock import LOCK_COMMAND
+
+        if self._shared.upgrade and "lock" not in versions:
+            self.app.display_warning(f"{UPGRADE} counts only where a lock is made: {LOCK_COMMAND}")
+
+    def _platforms(self, asked: tuple[str, ...]) -> list[TargetPlatform]:
+        """The platforms to build for: those that were ``asked`` for, or all that are locked."""
+        from hatch_venvstacks.model.platforms import PLATFORMS
+        from hatch_venvstacks.pipeline.lock import locked_platforms
+
+        with _Lines(self.app):
+            names = asked or locked_platforms(self.config.spec, self._context)
+            return [PLATFORMS[name] for name in names]
+
+    @cached_property
+    def _host(self) -> TargetPlatform:
+        from hatch_venvstacks.model.platforms import host_platform
+
+        return host_platform()
+
+    @property
+    def _context(self) -> Context:
+        """What the stages share, for the platform that is being built for."""
+        return replace(self._shared, platform=self._platform or self._host)
+
+    @cached_property
+    def _shared(self) -> Context:
+        from hatch_venvstacks.model.context import Context, environment_options
+        from hatch_venvstacks.plugin.layer_project import HatchProject
+        from hatch_venvstacks.plugin.pyproject import read_project
+        from hatch_venvstacks.store.eviction import cache_size
+        from hatch_venvstacks.store.store import Store, default_root
+
+        def open_project(root: Path) -> HatchProject:
+            sibling = VenvLayerBuilder(str(root), plugin_manager=self.plugin_manager, app=self.app)
+            return HatchProject(sibling)
+
+        return Context(
+            platform=self._host,
+            host=self._host,
+            store=Store(default_root(), cache_size(os.environ)),
+            reporter=_AppReporter(self.app),
+            read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,
+            open_project=open_project,
+            **environment_options(os.environ),
+        )
+
+    def _check_versions(self, versions: list[str]) -> None:
+        unknown = sorted(set(versions) - set(VERSIONS))
+        if unknown:
+            raise BuildError(
+                f"Unknown version of the target `{self.PLUGIN_NAME}`: {', '.join(unknown)}",
+                hint=f"It has the versions {', '.join(VERSIONS)}",
+            )
+
+    def _check_folder(self, directory: str | None) -> None:
+        # hatchling makes the folder itself, and would fail with a traceback.
+        if directory is None:
+            location = os.environ.get(BuildEnvVars.LOCATION)
+            directory = (
+                self.config.normalize_build_directory(location)
+                if location
+                else self.config.directory
+            )
+        parent = Path(directory)
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise BuildError(
+                f"The output folder cannot be written to: {directory}",
+                hint="Change its permissions, or name another: `hatch build -t venvlayer FOLDER`",
+            )
+
+
+class _Hook:
+    """A build hook whose exceptions become lines on the terminal, too.
+
+    ``own`` hooks are those of this target. Hooks for all targets name paths in a wheel, and the
+    project's wheel runs them as well: the files that they force are not taken twice.
+    """
+
+    def __init__(
+        self, name: str, hook: BuildHookInterface[Any], own: bool, app: Application
+    ) -> None:
+        self._name, self._hook, self._own, self._app = name, hook, own, app
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        forced = dict(build_data["force_include"])
+        with self._lines():
+            self._hook.initialize(version, build_data)
+        if not self._own:
+            build_data["force_include"] = forced
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact: str) -> None:
+        with self._lines():
+            self._hook.finalize(version, build_data, artifact)
+
+    def clean(self, versions: list[str]) -> None:
+        with self._lines():
+            self._hook.clean(versions)
+
+    @contextmanager
+    def _lines(self) -> Iterator[None]:
+        with _Lines(self._app):
+            try:
+                yield
+            except Exception as error:
+                raise BuildError(
+                    f"The build hook `{self._name}` has failed",
+                    detail=f"  {words(error)}",
+                ) from error
+
+
+def _check_encoding(encoding: str = "") -> None:
+    # Names of files would be packed as other bytes, or not at all.
+    encoding = encoding or sys.getfilesystemencoding()
+    if encoding.lower() not in ("utf-8", "utf8"):
+        raise VenvLayerError(
+            f"This Python takes the names of files as {encoding}, not as UTF-8",
+            hint="Set `PYTHONUTF8=1`, or a UTF-8 locale such as `LC_ALL=C.UTF-8`",
+        )
+
+
+def _metadata_files(folder: Path) -> list[Path]:
+    return [path for one in ArchiveFormat for path in folder.glob(f"*{one.suffix}.json")]
+
+
+def _layer_of(metadata: Path) -> str:
+    try:
+        return str(json.loads(metadata.read_text("utf-8"))["layer"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+class _Lines:
+    """Turns the errors of the core into lines on the terminal, and exit code 1."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, VenvLayerError):
+            self._abort(error)
+
+    def _abort(self, error: VenvLayerError) -> NoReturn:
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, VenvLayerError):
+            # For `-v`: where in a plugin or a hook it happened.
+            shown = "".join(traceback.format_exception(cause)).rstrip()
+            self._app.display_debug(without_users(shown))
+        self._app.display_error(without_users(str(error)))
+        self._app.abort()
+        raise SystemExit(1)
+
+
+class _AppReporter:
+    """A reporter on hatchling's application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def info(self, message: str) -> None:
+        self._app.display_info(without_users(message))
+
+    def warning(self, message: str) -> None:
+        self._app.display_warning(without_users(message))
+
+    def debug(self, message: str) -> None:
+        self._app.display_debug(without_users(message))

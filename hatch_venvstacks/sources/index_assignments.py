@@ -1,0 +1,123 @@
+"""Which index serves a package: what single layers say of it, and what counts where several do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.config.table import LOCATION
+from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from hatch_venvstacks.model.spec import LayerSpec
+
+# Minor releases for which markers of sources are compared.
+_PYTHONS = tuple(f"3.{minor}" for minor in range(10, 16))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A package that comes from the named ``index``, where ``marker`` holds (empty: everywhere).
+
+    ``layer`` is the one that says so, and ``written`` the index that it names; they differ where a
+    layer above says that another one counts.
+    """
+
+    package: str
+    index: str
+    marker: str
+    layer: str
+    written: str
+
+
+def own_assignments(spec: LayerSpec) -> Iterator[Assignment]:
+    """What a layer itself says: ``package-indexes``, and where it is silent ``tool.uv.sources``."""
+    for package, index in spec.package_indexes.items():
+        yield Assignment(package, index, "", spec.name, index)
+    for source in spec.uv.sources:
+        if source.index and source.name not in spec.package_indexes:
+            yield Assignment(source.name, source.index, source.marker, spec.name, source.index)
+
+
+def decided(assignments: Iterable[Assignment]) -> list[Assignment]:
+    """``assignments`` that were reached on several ways, each once.
+
+    Where a layer on one of the ways has decided for another index, that counts.
+    """
+    found = list(dict.fromkeys(assignments))
+    written = {(one.layer, one.package, one.marker) for one in found if one.index != one.written}
+    return [
+        one
+        for one in found
+        if one.index != one.written or (one.layer, one.package, one.marker) not in written
+    ]
+
+
+def toml_key(name: str) -> str:
+    """``name`` as a key of TOML."""
+    return f'"{name}"' if "." in name else name
+
+
+def sources(
+    spec: LayerSpec, assignments: Sequence[Assignment]
+) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """The indexes of each package, with the markers under which they serve it, for ``spec``.
+
+    :raises ConfigError: where two layers name different ones.
+    """
+    packages: dict[str, list[Assignment]] = {}
+    for one in assignments:
+        packages.setdefault(one.package, []).append(one)
+    for package, found in packages.items():
+        for number, one in enumerate(found):
+            for other in found[:number]:
+                if one.index != other.index and _meet(one, other) and _differ(one, other):
+                    raise _two_indexes(spec, other, one)
+        markers: dict[str, list[str]] = {}
+        for one in found:
+            markers.setdefault(one.index, []).append(one.marker)
+        yield package, tuple((index, _either(each)) for index, each in markers.items())
+
+
+def _two_indexes(spec: LayerSpec, one: Assignment, other: Assignment) -> ConfigError:
+    places = [
+        f"from `{each.index}` by layer `{each.layer}`"
+        + (f" (which names `{each.written}`)" if each.index != each.written else "")
+        for each in (one, other)
+    ]
+    return ConfigError(
+        f"`{one.package}` is to come from two indexes in layer `{spec.name}`:"
+        f" {places[0]}, and {places[1]}",
+        hint="Say in the layer which one counts, in its table"
+        f' `{LOCATION}`: `index-overrides = {{ {toml_key(other.index)} = "{one.index}" }}`',
+    )
+
+
+def _differ(one: Assignment, other: Assignment) -> bool:
+    # Those that one layer has itself are for uv to compare.
+    return one.layer != other.layer or one.written == other.written
+
+
+def _meet(one: Assignment, other: Assignment) -> bool:
+    """Whether both hold on some target platform."""
+    from packaging.markers import Marker
+
+    if not one.marker or not other.marker or one.marker == other.marker:
+        return True
+    first, second = Marker(one.marker), Marker(other.marker)
+    environments = (
+        cast("dict[str, str]", marker_environment(platform, python))
+        for platform in PLATFORMS.values()
+        for python in _PYTHONS
+    )
+    return any(first.evaluate(each) and second.evaluate(each) for each in environments)
+
+
+def _either(markers: Sequence[str]) -> str:
+    if "" in markers:
+        return ""
+    distinct = list(dict.fromkeys(markers))
+    return distinct[0] if len(distinct) == 1 else " or ".join(f"({one})" for one in distinct)

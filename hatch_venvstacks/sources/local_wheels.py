@@ -1,0 +1,64 @@
+"""What a resolution depends on in a wheel that lies in a folder, and may be built anew."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from functools import cache
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.common.digest import remembered_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hatch_venvstacks.store.store import Store
+
+# What documents of this module hold, and how it is computed: a change raises it.
+_DOCUMENT = 1
+
+
+def requirements_digest(metadata: str) -> str:
+    """A digest of the requirements in the text of a METADATA file, those of extras among them."""
+    lines = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+
+
+def local_requirements(wheel: Path) -> str:
+    """The digest for the file ``wheel``; empty where it requires nothing, or cannot be read.
+
+    Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+            metadata = archive.read(names[0]).decode("utf-8", "replace") if names else ""
+    except (OSError, zipfile.BadZipFile):
+        # A wheel that is gone is noticed where its hash is compared.
+        return ""
+    return requirements_digest(metadata) if "\nRequires-Dist:" in metadata else ""
+
+
+def requirements_reader(store: Store) -> Callable[[Path], str]:
+    """What does the same as :func:`local_requirements`, and keeps what it has found in ``store``.
+
+    It is for one moment: who lets wheels be built anew asks for another one afterwards.
+    """
+
+    @cache
+    def read(wheel: Path) -> str:
+        try:
+            sha256 = remembered_sha256(wheel, store)
+            key = f"requirements {_DOCUMENT} {sha256}"
+            known = store.document(key)
+            if known is None:
+                known = local_requirements(wheel)
+                # Else it might be that of a wheel that has come in between.
+                if remembered_sha256(wheel, store) == sha256:
+                    store.keep_document(key, known)
+        except OSError:
+            return ""
+        return str(known)
+
+    return read

@@ -1,0 +1,198 @@
+"""Download one file: with retries, lines of progress, and a check of its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import unquote, urlsplit
+
+from hatch_venvstacks.common.errors import RuntimeSourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import BinaryIO
+
+    import requests
+
+    from hatch_venvstacks.common.reporter import Reporter
+
+_BLOCK = 1 << 20
+_TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of the answer
+_ATTEMPTS = 5
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class _TryAgainError(Exception):
+    """What went wrong may go right the next time."""
+
+
+def fetch(
+    url: str,
+    sha256: str,
+    dest: Path,
+    *,
+    root: Path,
+    reporter: Reporter,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Fetch ``url`` into the file ``dest``, whose folder exists; other than whole it never appears.
+
+    ``https:``, ``http:`` and ``file:`` are known; ``file:some/where`` is relative to the folder
+    ``root``. Failed connections, answers that say "later" and answers that end early are tried
+    again, after 1, 2, 4 and 8 seconds, for which ``pause`` is called. Proxies and credentials come
+    from where requests takes them (https://requests.readthedocs.io/en/latest/user/advanced/).
+
+    :raises RuntimeSourceError: where it cannot be had, or is not what ``sha256`` (hex) says.
+    """
+    part = dest.with_name(f"{dest.name}.part")
+    try:
+        with part.open("wb") as file:
+            if urlsplit(url).scheme == "file":
+                found = _copy(url, file, root)
+            else:
+                found = _download(url, file, reporter, pause)
+        if found != sha256.lower():
+            raise RuntimeSourceError(
+                f"`{shown(url)}` is not what was locked: its SHA-256 is {found}, not {sha256}",
+                hint="If it was replaced on purpose, lock the layer again; else do not use it",
+            )
+        part.replace(dest)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def shown(url: str) -> str:
+    """``url`` as it may be shown: without user, password, query and fragment."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        # Put together again, `file:some/where` would become an absolute path.
+        return url.partition("?")[0].partition("#")[0]
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def file_path(url: str, root: Path) -> Path:
+    """The file that a ``file:`` URL names; relative to the folder ``root`` where it has no slash.
+
+    Source: :rfc:`8089`.
+
+    :raises RuntimeSourceError: where it names another machine.
+    """
+    from urllib.request import url2pathname
+
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise RuntimeSourceError(
+            f"`{shown(url)}` names a file of another machine, `{parts.netloc}`",
+            hint="Write `file:///` before an absolute path, `file:` before a relative one",
+        )
+    return root / url2pathname(parts.path)
+
+
+def _copy(url: str, file: BinaryIO, root: Path) -> str:
+    path = file_path(url, root)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as source:
+            while block := source.read(_BLOCK):
+                digest.update(block)
+                file.write(block)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise RuntimeSourceError(
+            f"The file of `{shown(url)}` cannot be read: {path}: {error.strerror}"
+        ) from error
+    return digest.hexdigest()
+
+
+def _download(url: str, file: BinaryIO, reporter: Reporter, pause: Callable[[float], None]) -> str:
+    import requests
+
+    try:
+        with requests.Session() as session:
+            for attempt in range(_ATTEMPTS):
+                file.seek(0)
+                file.truncate()
+                try:
+                    return _attempt(session, url, file, reporter)
+                except _TryAgainError as error:
+                    if attempt == _ATTEMPTS - 1:
+                        _fail(url, f"{error}; tried {_ATTEMPTS} times")
+                    reporter.warning(f"Fetching `{shown(url)}`: {error}; trying again")
+                    pause(float(2**attempt))
+    except (requests.RequestException, ValueError) as error:
+        _fail(url, _reason(error, url))
+    raise AssertionError
+
+
+def _attempt(session: requests.Session, url: str, file: BinaryIO, reporter: Reporter) -> str:
+    import requests
+
+    digest = hashlib.sha256()
+    try:
+        # A server that packs the file once more on its way would change what is hashed.
+        headers = {"Accept-Encoding": "identity"}
+        with session.get(url, stream=True, timeout=_TIMEOUT, headers=headers) as answer:
+            if answer.status_code in _AGAIN:
+                raise _TryAgainError(f"the server answers {answer.status_code} {answer.reason}")
+            if not answer.ok:
+                _fail(url, f"the server answers {answer.status_code} {answer.reason}")
+            total = int(answer.headers.get("Content-Length") or 0)
+            progress = _Progress(url, total, reporter)
+            for block in answer.iter_content(_BLOCK):
+                digest.update(block)
+                file.write(block)
+                progress.add(len(block))
+            if progress.total and progress.done < progress.total:
+                raise _TryAgainError(f"the answer ends after {progress.done} of {total} bytes")
+    except (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    ) as e:
+        raise _TryAgainError(_reason(e, url)) from e
+    return digest.hexdigest()
+
+
+class _Progress:
+    """Says what was fetched: at the start, at each quarter, never more."""
+
+    def __init__(self, url: str, total: int, reporter: Reporter) -> None:
+        self.done, self.total, self.reporter = 0, total, reporter
+        self.name = unquote(urlsplit(url).path.rpartition("/")[2])
+        self.quarter = 0
+        size = f" ({_megabytes(total)})" if total else ""
+        reporter.info(f"Fetching {self.name}{size} from {urlsplit(shown(url)).netloc}")
+
+    def add(self, size: int) -> None:
+        self.done += size
+        quarter = 4 * self.done // self.total if self.total else 0
+        if quarter > self.quarter:
+            self.quarter = quarter
+            self.reporter.info(f"Fetching {self.name}: {25 * quarter}% of {_megabytes(self.total)}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _reason(error: BaseException, url: str) -> str:
+    """What is wrong, in the system's words where it has some, and without credentials."""
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    text, cause = str(error).replace(url, shown(url)), error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            text = cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return text
+
+
+def _fail(url: str, reason: str) -> NoReturn:
+    raise RuntimeSourceError(
+        f"`{shown(url)}` cannot be fetched: {reason}",
+        hint="Check the address and the network; `UV_PYTHON_INSTALL_MIRROR` names a mirror of"
+        " python-build-standalone",
+    )

@@ -1,0 +1,179 @@
+"""The wheels of sibling projects, built by their own backends through uv.
+
+They are built where they lie, as uv and pip do it: in a copy, versions from Git, files beside the
+project and the ``.gitignore`` of the monorepo would be missing
+(https://pip.pypa.io/en/stable/topics/local-project-installs/). Setuptools alone keeps what earlier
+builds have left, in ``build`` and ``*.egg-info``: it is given folders elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from hatch_venvstacks.common.errors import BuildError, ToolError, words
+from hatch_venvstacks.model.platforms import wheel_tags
+from hatch_venvstacks.sources.sibling_inputs import Sources, read_sources
+from hatch_venvstacks.sources.uv import run_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.store.store import Store
+
+# What a build is told by its caller beyond uv's settings: compilers, and versions for sources
+# without their history (https://setuptools-scm.readthedocs.io/en/latest/overrides/).
+_PASSED_ON = re.compile(
+    r"""
+        CC | CXX | (C | CXX | CPP | LD | RUST)FLAGS | ARCHFLAGS | PKG_CONFIG_PATH
+      | CARGO_HOME | RUSTUP_HOME | RUSTUP_TOOLCHAIN
+      | (SETUPTOOLS_SCM | VCS_VERSIONING)_PRETEND_(VERSION | METADATA)(_FOR_\w+)?
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class WheelBuilder:
+    """Builds wheels with a CPython of the minor release ``python``, and keeps them in ``store``.
+
+    ``find_interpreter`` gives that CPython; ``mtime`` dates what is in a wheel (seconds); ``say``
+    is called with the folder of a project whose wheel has to be built.
+    """
+
+    python: str
+    find_interpreter: Callable[[], Path]
+    mtime: int
+    store: Store
+    say: Callable[[Path], None] = lambda _: None
+
+    def key(self, root: Path) -> str:
+        """What stands for all that the wheel of the project in ``root`` is made of."""
+        return self._sources(root).key
+
+    def build(self, root: Path, work: Path) -> Path:
+        """The wheel of the project in ``root``, within the new folder ``work``.
+
+        :raises ToolError: where the build fails; the words of uv and the backend are kept.
+        """
+        sources = self._sources(root)
+        kept = self.store.wheel(sources.key, work / "wheels")
+        if kept is not None:
+            return kept
+        self.say(root)
+        wheel = self._built(root, work)
+        # Who edits a file while the wheel is built may undo that later.
+        if sources.outlast(self._sources(root)):
+            self.store.keep_wheel(sources.key, wheel)
+        return wheel
+
+    def _sources(self, root: Path) -> Sources:
+        return read_sources(root, self._settings, self.python)
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {**_passed_on(os.environ), "SOURCE_DATE_EPOCH": str(self.mtime)}
+
+    def _built(self, root: Path, work: Path) -> Path:
+        wheels, setuptools = work / "wheels", work / "setuptools"
+        for folder in (wheels, setuptools / "egg-info"):
+            folder.mkdir(parents=True, exist_ok=True)
+        config = setuptools / "setup.cfg"
+        config.write_text(
+            f"[build]\nbuild_base = {setuptools / 'build'}\n"
+            f"[egg_info]\negg_base = {setuptools / 'egg-info'}\n".replace("%", "%%"),
+            "utf-8",
+        )
+        run_uv(
+            [
+                *(
+                    "build",
+                    "--wheel",
+                    "--python",
+                    str(self.find_interpreter()),
+                    "--no-create-gitignore",
+                ),
+                *("--out-dir", str(wheels), str(root)),
+            ],
+            folder=root,
+            doing=f"The wheel of the project in `{root}` cannot be built",
+            temporary=work,
+            settings={
+                **self._settings,
+                # https://setuptools.pypa.io/en/latest/deprecated/distutils/configfile.html
+                "DIST_EXTRA_CONFIG": str(config),
+            },
+        )
+        found = sorted(wheels.glob("*.whl"))
+        if len(found) != 1:
+            raise ToolError(f"The build of the project in `{root}` has made no wheel")
+        return found[0]
+
+
+@dataclass(frozen=True)
+class MetadataCache:
+    """What builds say of projects whose ``pyproject.toml`` does not: each is built once a call."""
+
+    _known: dict[tuple[Path, str], str] = field(default_factory=dict)
+
+    def of(self, root: Path, builder: WheelBuilder) -> str:
+        """The text of METADATA in the wheel of the project in ``root``.
+
+        :raises VenvLayerError: where it cannot be built or read.
+        """
+        key = (root, builder.python)
+        if key not in self._known:
+            with builder.store.workspace() as work:
+                self._known[key] = _metadata(builder.build(root, work / "sibling"))
+        return self._known[key]
+
+
+def check_wheel(
+    wheel: Path, name: str, version: str, platform: TargetPlatform, python: str
+) -> None:
+    """Check that ``wheel`` is of that name and version, and fits ``platform`` and ``python``.
+
+    Any ``version`` will do where it is empty.
+
+    :raises BuildError: where it does not.
+    """
+    try:
+        own_name, own_version, _, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        raise BuildError(f"The wheel of `{name}` has a name that is not valid: {error}") from error
+    if (own_name, str(own_version)) != (name, version or str(own_version)):
+        raise BuildError(
+            f"The wheel of `{name}` {version} was built as {own_name} {own_version}",
+            hint="Its version depends on how it is built: give it one that does not",
+        )
+    if tags.isdisjoint(wheel_tags(platform, python)):
+        raise BuildError(
+            f"The wheel of `{name}` that was built here is {wheel.name}: it does not fit"
+            f" {platform.name} and CPython {python}",
+            hint="A project with compiled modules is built on each platform only: build this layer"
+            " there, or put wheels of the project into an index",
+        )
+
+
+def _metadata(wheel: Path) -> str:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = (
+                one for one in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", one)
+            )
+            return archive.read(name).decode()
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise BuildError(
+            f"The wheel {wheel.name} has no METADATA that could be read: {words(error)}"
+        ) from error
+
+
+def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if _PASSED_ON.fullmatch(name)}
