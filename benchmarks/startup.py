@@ -24,11 +24,11 @@ from pathlib import Path
 
 from hatch_venvstacks.composition.startup import StartUp
 from hatch_venvstacks.composition.wiring import Ties, wiring_plan
-from hatch_venvstacks.deployment.deploy import write_layer
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import host_platform
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 from hatch_venvstacks.model.stack import build_stack
+from hatch_venvstacks.pipeline.export import write_layer
 from hatch_venvstacks.sources.runtimes.host import describe
 from hatch_venvstacks.sources.runtimes.host_copy import copy_host
 

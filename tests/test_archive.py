@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from members import shelf_in
 
 from hatch_venvstacks.archives.archive import Archive, pack
-from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

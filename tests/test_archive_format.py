@@ -4,7 +4,8 @@ import zlib
 
 import pytest
 
-from hatch_venvstacks.model.archive_format import ArchiveFormat, compression_of, format_of
+from hatch_venvstacks.archives.compression import compression_of
+from hatch_venvstacks.model.archive_format import ArchiveFormat, format_of
 from hatch_venvstacks.model.platforms import PLATFORMS
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_wiring import stack_of
 
-from hatch_venvstacks.contents.inventories import stack_names
+from hatch_venvstacks.model.stack import stack_names
 
 BASES: dict[str, tuple[str, ...]] = {
     "rt": (),

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.config.check_options import read_checks
 from hatch_venvstacks.config.table import Table
-from hatch_venvstacks.model.checks import Check, Finding, level_of, read_checks, report
+from hatch_venvstacks.model.checks import Check, Finding, level_of, report
 
 T = "tool.hatch.build.targets.venvlayer"
 

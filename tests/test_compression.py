@@ -17,9 +17,13 @@ import pytest
 import zstandard
 from interpreters import MINORS, interpreter_or_skip
 
-from hatch_venvstacks.archives.compression import liblzma_version, library_version, open_stream
+from hatch_venvstacks.archives.compression import (
+    Compression,
+    liblzma_version,
+    library_version,
+    open_stream,
+)
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import Compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable

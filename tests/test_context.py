@@ -4,18 +4,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.archives.plan import MEMBER_TIME
 from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.config.environment_variables import environment_options, named_platforms
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.context import (
     LOCKED,
+    PLATFORM,
     SOURCE_DATE_EPOCH,
     UPGRADE,
     Context,
     Upgrade,
-    environment_options,
-    named_platforms,
 )
-from hatch_venvstacks.model.lock import PLATFORM
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.store.store import Store
 

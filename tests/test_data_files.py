@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.composition.data_links import link_data
+from hatch_venvstacks.composition.file_checks import package_files
 from hatch_venvstacks.composition.inventory import Inventory, LayerContents
 from hatch_venvstacks.composition.library_links import link_libraries
 from hatch_venvstacks.composition.native_files import Native
-from hatch_venvstacks.composition.package_files import package_files
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS
 

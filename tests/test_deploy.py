@@ -12,10 +12,11 @@ from deployed import unpack_all
 from members import shelf_in
 
 from hatch_venvstacks.archives.archive import pack
-from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.deployment.deploy import replace_folder, write_layer
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.common.paths import replace_folder
+from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
+from hatch_venvstacks.pipeline.export import write_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,11 +14,12 @@ import pytest
 from members import plan, shelf_in
 
 from hatch_venvstacks.archives.archive import pack
-from hatch_venvstacks.archives.plan import FORMAT, Member
+from hatch_venvstacks.archives.plan import Member
 from hatch_venvstacks.common.errors import DeployError
-from hatch_venvstacks.composition.wiring import LAYER_JSON
-from hatch_venvstacks.deployment.deploy import deploy_archive, write_layer
+from hatch_venvstacks.deployment.deploy import deploy_archive
+from hatch_venvstacks.deployment.published import FORMAT, LAYER_JSON
 from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.pipeline.export import write_layer
 
 if TYPE_CHECKING:
     from pathlib import Path

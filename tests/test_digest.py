@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.common import digest
-from hatch_venvstacks.common.digest import file_sha256, remembered_sha256
-from hatch_venvstacks.store.store import Store
+from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.store.store import Store, remembered_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

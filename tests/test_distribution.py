@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wheels import make_wheel
 
-from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, check_paths, read
+from hatch_venvstacks.archives.member_paths import check_paths
+from hatch_venvstacks.archives.plan import Member, Plan, read
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.contents.distribution import Target, distribution_plans
-from hatch_venvstacks.contents.launchers import EntryPoint, posix_header
+from hatch_venvstacks.contents.launchers import EntryPoint, windows_launcher
 from hatch_venvstacks.contents.prefix import Installed, read_prefix
 from hatch_venvstacks.contents.uv_install import Installer
-from hatch_venvstacks.contents.windows_launcher import windows_launcher
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.lock import LockedWheel
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.sources.runtimes.script_header import posix_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

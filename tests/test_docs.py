@@ -40,14 +40,15 @@ from hatchling.plugin.manager import PluginManager
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
+from hatch_venvstacks.config import environment_variables
 from hatch_venvstacks.config.layer_table import parse_layer
-from hatch_venvstacks.model import context, lock
+from hatch_venvstacks.model import context
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
 from hatch_venvstacks.sources import uv
 from hatch_venvstacks.sources.runtimes import runtime
-from hatch_venvstacks.store import eviction, store
+from hatch_venvstacks.store import store
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -323,10 +324,10 @@ def test_environment_variables() -> None:
     )
     assert ours == {
         store.CACHE_VARIABLE,
-        eviction.SIZE_VARIABLE,
+        environment_variables.SIZE_VARIABLE,
         context.LOCKED,
         context.UPGRADE,
-        lock.PLATFORM,
+        context.PLATFORM,
         context.SOURCE_DATE_EPOCH,
         runtime._MIRROR,
         uv._NO_INDEX,

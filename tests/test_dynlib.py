@@ -15,8 +15,7 @@ from hatch_venvstacks.composition.library_links import (
     link_libraries,
     preloaded,
 )
-from hatch_venvstacks.composition.loader import is_guaranteed
-from hatch_venvstacks.composition.native_files import Native
+from hatch_venvstacks.composition.native_files import Native, is_guaranteed
 from hatch_venvstacks.model.checks import Check
 from hatch_venvstacks.model.platforms import PLATFORMS
 

@@ -8,7 +8,8 @@ import pytest
 from filelock import FileLock
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.store.eviction import DEFAULT_SIZE, cache_size, evict, note_use
+from hatch_venvstacks.config.environment_variables import cache_size
+from hatch_venvstacks.store.eviction import DEFAULT_SIZE, evict, note_use
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.sources.runtimes.fetch import fetch, file_path, shown
+from hatch_venvstacks.common.redaction import shown
+from hatch_venvstacks.sources.runtimes.fetch import fetch, file_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

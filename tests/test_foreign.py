@@ -22,10 +22,10 @@ from hatch_venvstacks.archives.plan import Member, Plan, read
 from hatch_venvstacks.common.errors import BuildError, RuntimeSourceError, VenvLayerError
 from hatch_venvstacks.contents.installation import own_wheel
 from hatch_venvstacks.contents.layer_plans import layer_plans
-from hatch_venvstacks.deployment.deploy import write_layer
 from hatch_venvstacks.model.context import Context
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.pipeline.export import write_layer
 from hatch_venvstacks.pipeline.lock import ensure_lock
 from hatch_venvstacks.plugin.builder import VenvLayerBuilder
 from hatch_venvstacks.plugin.layer_project import HatchProject

@@ -9,8 +9,9 @@ import pytest
 
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.config.layer_table import ProjectFacts, parse_layer
-from hatch_venvstacks.config.uv_tables import UvProject, UvTable
-from hatch_venvstacks.model.spec import Index, LayerSpec, PackageSource, UvSettings
+from hatch_venvstacks.config.uv_project import UvProject, UvTable
+from hatch_venvstacks.model.index import Index
+from hatch_venvstacks.model.spec import LayerSpec, PackageSource, UvSettings
 
 ROOT = Path("/stack/apps/demo")
 T = "tool.hatch.build.targets.venvlayer"

@@ -10,16 +10,12 @@ import pytest
 from packaging.pylock import Pylock
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.locking.index_changes import (
-    IndexInputs,
-    index_changes,
-    index_inputs,
-    inputs_table,
-    read_inputs,
-)
-from hatch_venvstacks.model.lock import Lock, LockInputs
+from hatch_venvstacks.locking.index_changes import index_changes, index_inputs
+from hatch_venvstacks.model.index import Index
+from hatch_venvstacks.model.lock import IndexInputs, Lock, LockInputs
+from hatch_venvstacks.model.lock_file import inputs_table, read_inputs
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import Index, LayerKind, LayerSpec, PackageSource, UvSettings
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec, PackageSource, UvSettings
 from hatch_venvstacks.model.stack import build_stack
 from hatch_venvstacks.sources.held_indexes import with_held
 from hatch_venvstacks.sources.indexes import ResolutionIndexes, check_folders, resolution_indexes

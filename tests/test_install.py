@@ -12,10 +12,10 @@ from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import ToolError
 from hatch_venvstacks.contents.uv_install import Installer, fetching
+from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.lock import LockedWheel
 from hatch_venvstacks.model.platforms import PLATFORMS, TargetPlatform, host_platform
-from hatch_venvstacks.model.spec import Index
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"

@@ -5,7 +5,7 @@ import sys
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from wheels import make_wheel
@@ -15,9 +15,12 @@ from hatch_venvstacks.model.context import LOCKED, Context, Upgrade
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import host_platform
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
-from hatch_venvstacks.pipeline.lock import LockedLayer, ensure_lock, update_lock
+from hatch_venvstacks.pipeline.lock import ensure_lock, update_lock
 from hatch_venvstacks.sources.runtimes.host import check_host, describe
 from hatch_venvstacks.store.store import Store
+
+if TYPE_CHECKING:
+    from hatch_venvstacks.model.lock import LockedLayer
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 

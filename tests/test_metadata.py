@@ -13,16 +13,16 @@ from packaging.version import Version
 
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.compression import library_version
-from hatch_venvstacks.archives.plan import FORMAT, Member, Plan, PlanKind
-from hatch_venvstacks.composition.wiring import to_json
-from hatch_venvstacks.contents.layer_json import describe_archive, describe_layer
+from hatch_venvstacks.archives.metadata import describe_archive
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
+from hatch_venvstacks.contents.layer_json import describe_layer
+from hatch_venvstacks.deployment.published import FORMAT, to_json
 from hatch_venvstacks.model.archive_format import ArchiveFormat
 from hatch_venvstacks.model.layout import layout_of
-from hatch_venvstacks.model.lock import Lock, LockInputs
+from hatch_venvstacks.model.lock import Lock, LockedLayer, LockInputs
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
 from hatch_venvstacks.model.stack import Stack
-from hatch_venvstacks.pipeline.lock import LockedLayer
 
 LINUX = PLATFORMS["linux_x86_64"]
 LAYOUT = layout_of(LINUX, "3.11")

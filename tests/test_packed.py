@@ -19,11 +19,11 @@ from disks import without_rights
 from members import plan, shelf_in
 
 from hatch_venvstacks.archives.archive import Archive, DamagedSegmentError, pack
-from hatch_venvstacks.archives.kept_segments import key_of
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, Stored, content_length, read
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.model.archive_format import ArchiveFormat
 from hatch_venvstacks.store.eviction import evict
+from hatch_venvstacks.store.store import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

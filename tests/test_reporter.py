@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from test_locking import Said
 
-from hatch_venvstacks.common.reporter import Progress
-from hatch_venvstacks.pipeline.lock_report import in_units
+from hatch_venvstacks.common.reporter import Progress, in_units
 
 
 def test_progress_is_said_now_and_then() -> None:

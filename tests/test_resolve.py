@@ -12,8 +12,8 @@ from packaging.markers import Marker
 from resolving import ANY, CP, HERE, MINOR, World, make_world, refused
 from wheels import make_wheel
 
+from hatch_venvstacks.common.redaction import without_credentials
 from hatch_venvstacks.locking.staleness import staleness
-from hatch_venvstacks.locking.wheel_choice import without_credentials
 from hatch_venvstacks.model.lock import select_wheels
 from hatch_venvstacks.model.lock_file import dump_lock
 from hatch_venvstacks.model.platforms import PLATFORMS

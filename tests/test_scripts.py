@@ -13,13 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.contents.launchers import (
-    EntryPoint,
-    entry_points,
-    launcher,
-    posix_header,
-    relocated,
-)
+from hatch_venvstacks.contents.launchers import EntryPoint, entry_points, launcher, relocated
+from hatch_venvstacks.sources.runtimes.script_header import posix_header
 
 posix = pytest.mark.skipif(os.name != "posix", reason="scripts are made for POSIX systems")
 PYTHON = "/build/bin/python3.11"

@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from members import Restless, any_path, plan
 
+from hatch_venvstacks.archives.member_paths import check_no_links, check_paths
 from hatch_venvstacks.archives.plan import (
     Member,
     Plan,
     PlanKind,
-    check_no_links,
-    check_paths,
     content_length,
     cut,
     head,

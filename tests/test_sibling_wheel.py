@@ -14,8 +14,8 @@ import pytest
 from monorepo import write
 from wheels import make_wheel
 
-from hatch_venvstacks.archives.plan import MEMBER_TIME
 from hatch_venvstacks.common.errors import BuildError, ToolError
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.sources.sibling_wheel import MetadataCache, WheelBuilder, check_wheel
 from hatch_venvstacks.store.store import Store

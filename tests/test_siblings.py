@@ -8,8 +8,9 @@ import tomlkit
 from packaging.metadata import Metadata
 
 from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec, PackageSource, UvSettings
-from hatch_venvstacks.sources.siblings import Sibling, find_siblings, python_fault, shown_path
+from hatch_venvstacks.sources.siblings import Sibling, find_siblings, python_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

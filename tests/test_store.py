@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.common.errors import BuildError, ConfigError
-from hatch_venvstacks.store.store import Store, default_root
+from hatch_venvstacks.config.environment_variables import default_root
+from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

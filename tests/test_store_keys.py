@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, read
-from hatch_venvstacks.composition.inventory import Inventory, loose_inventory
+from hatch_venvstacks.composition.inventory import Inventory
 from hatch_venvstacks.contents import plan_cache as layer_distributions
 from hatch_venvstacks.contents.compiler import Compiler
+from hatch_venvstacks.contents.inventories import loose_inventory
 from hatch_venvstacks.contents.plan_cache import Shaping, distribution_key
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform

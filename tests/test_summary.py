@@ -9,9 +9,10 @@ from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.version import Version
 from wheels import make_wheel
 
+from hatch_venvstacks.common.reporter import in_units
 from hatch_venvstacks.model.lock import Lock, LockInputs
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.pipeline.lock_report import differences, in_units, size_table, sizes
+from hatch_venvstacks.pipeline.lock_report import differences, size_table, sizes
 from hatch_venvstacks.sources.held_below import Held
 
 if TYPE_CHECKING:

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from interpreters import MINORS, interpreter_or_skip
 from members import Restless, any_path, plan
 
-from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.compression import compression_of
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.archives.tar_format import END_OF_ARCHIVE, compress
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import ArchiveFormat, compression_of
+from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
 
 FAST, ZSTD = (compression_of(ArchiveFormat.TAR_ZST, level) for level in (1, 3))
 # Run by Pythons that have none of our dependencies: headers are all that tarfile makes.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.config.uv_project import read_uv_project
-from hatch_venvstacks.config.uv_tables import UvProject, UvTable, read_uv
-from hatch_venvstacks.model.index import AddressError, absolute_url, recorded_url
-from hatch_venvstacks.model.spec import Index, PackageSource, UvSettings
+from hatch_venvstacks.config.uv_project import UvProject, UvTable, read_uv_project
+from hatch_venvstacks.config.uv_tables import read_uv
+from hatch_venvstacks.model.index import AddressError, Index, absolute_url, recorded_url
+from hatch_venvstacks.model.spec import PackageSource, UvSettings
 
 if sys.version_info >= (3, 11):
     import tomllib

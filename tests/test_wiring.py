@@ -19,19 +19,15 @@ from hatch_venvstacks.composition.startup import (
     StartUp,
     check_path_files,
 )
-from hatch_venvstacks.composition.wiring import (
-    LAYER_JSON,
-    Ties,
-    runtime_links,
-    to_json,
-    wiring_plan,
-)
+from hatch_venvstacks.composition.wiring import Ties, wiring_plan
+from hatch_venvstacks.contents.runtime import runtime_links
 from hatch_venvstacks.deployment import postinstall
-from hatch_venvstacks.deployment.deploy import write_layer
+from hatch_venvstacks.deployment.published import LAYER_JSON, to_json
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 from hatch_venvstacks.model.stack import Stack, build_stack
+from hatch_venvstacks.pipeline.export import write_layer
 
 LINUX = layout_of(PLATFORMS["linux_x86_64"], "3.12")
 posix = pytest.mark.skipif(os.name != "posix", reason="wiring is made for POSIX systems")

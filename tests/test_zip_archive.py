@@ -21,9 +21,9 @@ from interpreters import MINORS, interpreter_or_skip
 from members import ODD_NAMES, Restless, any_path, plan, shelf_in
 
 from hatch_venvstacks.archives.archive import Archive, pack
-from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

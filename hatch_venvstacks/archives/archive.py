@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.archives import tar_format as tar_archive
 from hatch_venvstacks.archives import zip_format as zip_archive
 from hatch_venvstacks.archives.kept_segments import StoredSegment
+from hatch_venvstacks.archives.member_paths import check_paths
 from hatch_venvstacks.archives.parallel import on_all_cores
-from hatch_venvstacks.archives.plan import Plan, Segment, check_paths, content_length, cut, head
+from hatch_venvstacks.archives.plan import Plan, Segment, content_length, cut, head
 from hatch_venvstacks.common.digest import file_sha256
-from hatch_venvstacks.common.reporter import Progress
-from hatch_venvstacks.model.archive_format import ArchiveFormat, Compression
-from hatch_venvstacks.pipeline.lock_report import in_units
+from hatch_venvstacks.common.reporter import Progress, in_units
+from hatch_venvstacks.model.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hatch_venvstacks.archives.compression import Compression
     from hatch_venvstacks.archives.kept_segments import Shelf
     from hatch_venvstacks.common.reporter import Reporter
 

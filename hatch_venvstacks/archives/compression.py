@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
 from hatch_venvstacks.common.errors import BuildError
@@ -16,7 +17,11 @@ from hatch_venvstacks.common.errors import BuildError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from hatch_venvstacks.model.archive_format import Compression
+    from hatch_venvstacks.model.archive_format import ArchiveFormat
+
+
+# For zstd that is the option's own: there are higher ones.
+_HIGHEST_LEVEL = {"zstd": 19, "xz": 9, "gzip": 9, "deflate": 9}
 
 # Deflate, no fields, no time, no hint at the level, no system: what zlib itself would write there
 # differs from build to build.
@@ -143,3 +148,27 @@ class _Gzip:
     def flush(self) -> bytes:
         trailer = struct.pack("<LL", self._crc, self._size % 2**32)
         return self._pending + self._deflate.flush() + trailer
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What the bytes of an archive depend on besides its content.
+
+    ``level`` is the level of the ``algorithm``, ``library`` the version of what does it here.
+    """
+
+    algorithm: str
+    level: int
+    library: str
+
+
+def compression_of(archive_format: ArchiveFormat, level: int) -> Compression:
+    """How an archive is compressed for which ``level`` is asked, on the scale of zstd (1 to 19).
+
+    What is above the highest level of the format is that one.
+
+    :raises BuildError: where this Python cannot compress in that way.
+    """
+    algorithm = archive_format.algorithm
+    highest = min(level, _HIGHEST_LEVEL[algorithm])
+    return Compression(algorithm, highest, library_version(algorithm))

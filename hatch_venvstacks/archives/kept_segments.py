@@ -7,19 +7,16 @@ without the contents of its files.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import (
-    FORMAT,
-    SEGMENT_SIZE,
     Member,
     Plan,
     PlanKind,
     Stored,
     content_length,
+    recipe_key,
 )
 from hatch_venvstacks.store.eviction import note_use
 
@@ -27,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hatch_venvstacks.model.archive_format import ArchiveFormat, Compression
+    from hatch_venvstacks.archives.compression import Compression
+    from hatch_venvstacks.model.archive_format import ArchiveFormat
     from hatch_venvstacks.store.store import Store
 
 # What documents of this module hold, and how: a change raises it.
@@ -111,16 +109,7 @@ class Shelf:
 
     def _name(self, key: str) -> str:
         compression = (self.compression.algorithm, self.compression.level, self.compression.library)
-        return key_of("packed", _DOCUMENT, key, self.top, str(self.format), *compression)
-
-
-def key_of(kind: str, *parts: Any) -> str:
-    """A key of that ``kind`` that stands for ``parts``, which JSON can hold.
-
-    The formats of archives and segments are among them.
-    """
-    text = json.dumps([kind, FORMAT, SEGMENT_SIZE, *parts], sort_keys=True)
-    return f"{kind} {hashlib.sha256(text.encode()).hexdigest()}"
+        return recipe_key("packed", _DOCUMENT, key, self.top, str(self.format), *compression)
 
 
 def _is_there(path: Path) -> bool:

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.archives.plan import PlanKind, owner
+from hatch_venvstacks.archives.plan import Plan, PlanKind, owner
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.common.paths import parents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hatch_venvstacks.archives.plan import Plan
     from hatch_venvstacks.common.reporter import Reporter
@@ -129,3 +130,41 @@ def _warn_of_length(plans: Sequence[Plan], reporter: Reporter) -> None:
             f"{owner(long[path])} has a path of {len(path)} characters{more}; with the folder that"
             f" the layer is unpacked into, Windows allows 260: {path}"
         )
+
+
+def check_paths(plans: Sequence[Plan]) -> None:
+    """Refuse ``plans`` in which two parts of a layer claim one path, or a file's path as a folder.
+
+    :raises BuildError: naming both.
+    """
+    owners: dict[str, Plan] = {}
+    for plan in plans:
+        for member in plan.members:
+            if member.path in owners:
+                raise _claimed_twice(owners[member.path], plan, member.path)
+            owners[member.path] = plan
+    if clashes := owners.keys() & parents(owners):
+        folder = min(clashes)
+        inside = next(plan for path, plan in owners.items() if path.startswith(f"{folder}/"))
+        raise _claimed_twice(owners[folder], inside, folder)
+
+
+def check_no_links(plans: Iterable[Plan]) -> None:
+    """Refuse ``plans`` of a layer for Windows that hold a symbolic link.
+
+    :raises BuildError: naming the first.
+    """
+    for member in (member for plan in plans for member in plan.members):
+        if member.link:
+            raise BuildError(
+                f"A layer for Windows cannot hold the symbolic link `{member.path}` (to"
+                f" `{member.link}`)",
+                hint="Leave it out of the layer, or put a copy of the file in its place",
+            )
+
+
+def _claimed_twice(first: Plan, second: Plan, path: str) -> BuildError:
+    hint = "Leave one of them out of the layer, or rename the file"
+    if PlanKind.PROJECT in (first.kind, second.kind):
+        hint += "; name a module that the project's wheel has by its dotted name, not as a path"
+    return BuildError(f"{owner(first)} and {owner(second)} both claim the path `{path}`", hint=hint)

@@ -10,18 +10,17 @@ import stat
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import parents
+from hatch_venvstacks.deployment.published import FORMAT
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.store.store import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-# The format of archives: a change that alters bytes raises it.
-FORMAT = 7
-# 1980-01-01T00:00:00Z in seconds: the first moment that a zip file can hold, too.
-MEMBER_TIME = 315_532_800
 # A plan is cut where its files exceed this, in bytes of content.
 SEGMENT_SIZE = 32 * 2**20
 _CHUNK = 2**20
@@ -180,42 +179,9 @@ def member_of(path: str, file: Path, *, link: str = "") -> Member:
     return Member(path, file, executable=bool(mode & 0o100))
 
 
-def check_paths(plans: Sequence[Plan]) -> None:
-    """Refuse ``plans`` in which two parts of a layer claim one path, or a file's path as a folder.
-
-    :raises BuildError: naming both.
-    """
-    owners: dict[str, Plan] = {}
-    for plan in plans:
-        for member in plan.members:
-            if member.path in owners:
-                raise _claimed_twice(owners[member.path], plan, member.path)
-            owners[member.path] = plan
-    if clashes := owners.keys() & parents(owners):
-        folder = min(clashes)
-        inside = next(plan for path, plan in owners.items() if path.startswith(f"{folder}/"))
-        raise _claimed_twice(owners[folder], inside, folder)
-
-
-def check_no_links(plans: Iterable[Plan]) -> None:
-    """Refuse ``plans`` of a layer for Windows that hold a symbolic link.
-
-    :raises BuildError: naming the first.
-    """
-    for member in (member for plan in plans for member in plan.members):
-        if member.link:
-            raise BuildError(
-                f"A layer for Windows cannot hold the symbolic link `{member.path}` (to"
-                f" `{member.link}`)",
-                hint="Leave it out of the layer, or put a copy of the file in its place",
-            )
-
-
-def _claimed_twice(first: Plan, second: Plan, path: str) -> BuildError:
-    hint = "Leave one of them out of the layer, or rename the file"
-    if PlanKind.PROJECT in (first.kind, second.kind):
-        hint += "; name a module that the project's wheel has by its dotted name, not as a path"
-    return BuildError(f"{owner(first)} and {owner(second)} both claim the path `{path}`", hint=hint)
+def recipe_key(kind: str, *parts: Any) -> str:
+    """A key of that ``kind`` for what is made from ``parts``, and for how bytes are made of it."""
+    return key_of(kind, FORMAT, SEGMENT_SIZE, *parts)
 
 
 def owner(plan: Plan) -> str:

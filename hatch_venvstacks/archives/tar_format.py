@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from hatch_venvstacks.archives.compression import Compression
     from hatch_venvstacks.archives.plan import Member, Plan
-    from hatch_venvstacks.model.archive_format import Compression
 
 _BLOCK = tarfile.BLOCKSIZE
 # Two zero blocks end a tar archive (POSIX pax, "ustar Interchange Format").

@@ -17,15 +17,16 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from hatch_venvstacks.archives.plan import MEMBER_TIME, content_length, read_exactly
+from hatch_venvstacks.archives.plan import content_length, read_exactly
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from hatch_venvstacks.archives.compression import Compression
     from hatch_venvstacks.archives.plan import Member, Plan
-    from hatch_venvstacks.model.archive_format import Compression
 
 # 2107-12-31T23:59:58Z in seconds: the last moment that an entry can have.
 _LAST_TIME = 4_354_819_198

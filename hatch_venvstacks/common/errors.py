@@ -7,6 +7,11 @@ where) and usually a *hint* (what to do about it).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class VenvLayerError(Exception):
     """The root of all errors that this project raises on purpose.
@@ -60,3 +65,25 @@ class ToolError(VenvLayerError):
 def words(error: BaseException) -> str:
     """What a foreign exception says, on one line; its kind where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message: what ``word`` may have been meant for; often empty."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word.lower().replace("_", "-"), known, n=1) or get_close_matches(
+        word, known, n=1
+    )
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def listing(words: Iterable[str]) -> str:
+    """Words in backticks, with commas between them."""
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, with what is not printable escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )

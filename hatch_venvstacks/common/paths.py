@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,3 +20,33 @@ def parents(paths: Iterable[str]) -> set[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found
+
+
+def shown_path(root: Path, folder: Path) -> str:
+    """``root`` as locks and messages name it: relative to the ``folder`` of a layer, with ``/``."""
+    try:
+        return Path(os.path.relpath(root, folder)).as_posix()
+    except ValueError:  # pragma: no cover (windows): another drive
+        return root.as_posix()
+
+
+def replace_folder(new: Path, old: Path, aside: Path) -> None:
+    """Put the folder ``new`` in the place of ``old``, which need not exist, and goes to ``aside``.
+
+    All three are on one file system.
+    """
+    replaced = old.exists() or old.is_symlink()
+    if replaced:
+        old.rename(aside)
+    try:
+        new.rename(old)
+    except OSError:
+        if replaced:
+            aside.rename(old)
+        raise
+
+
+def remove_partial(folder: Path, prefix: str) -> None:
+    """Remove what killed builds have left in ``folder``, under names that begin with ``prefix``."""
+    for path in folder.glob(f"{prefix}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,3 +53,18 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
             secret = (found["password"] or found["name"]) if found else ""
             if secret:
                 yield from (secret, unquote(secret))
+
+
+def without_credentials(url: str) -> str:
+    """``url`` without user name and password, and without a query, which may be a token."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def shown(url: str) -> str:
+    """``url`` as it may be shown: without user, password, query and fragment."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        # Put together again, `file:some/where` would become an absolute path.
+        return url.partition("?")[0].partition("#")[0]
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

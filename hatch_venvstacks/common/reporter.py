@@ -58,3 +58,15 @@ class Progress:
                 self._said = self._clock()
                 done, total = self._show(self._done), self._show(self._total)
                 self._reporter.info(f"{self._doing}: {done} of {total}")
+
+
+def in_units(size: int | None) -> str:
+    """A ``size`` in bytes for people, in powers of 1000; empty where it is not known."""
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95 or unit == "GB":
+            break
+        value /= 1000
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -18,8 +18,8 @@ from hatch_venvstacks.composition.library_links import Link
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hatch_venvstacks.composition.file_checks import PackageFiles
     from hatch_venvstacks.composition.inventory import Inventory, LayerContents
-    from hatch_venvstacks.composition.package_files import PackageFiles
     from hatch_venvstacks.model.layout import Layout
 
 # Every layer has its own description there.

@@ -6,27 +6,18 @@ does not change.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import posixpath
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archives.plan import Member, read
-from hatch_venvstacks.composition.namespaces import init_kind
-from hatch_venvstacks.composition.native_files import Native, read_native
-from hatch_venvstacks.contents.launchers import entry_points, relocated
+from hatch_venvstacks.composition.native_files import Native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
-    from hatch_venvstacks.contents.distribution import Target
-    from hatch_venvstacks.contents.prefix import Installed
-    from hatch_venvstacks.model.platforms import TargetPlatform
 
 # What inventories hold, and how: a change raises it, and makes those in the store anew.
 FORMAT = 2
@@ -92,49 +83,6 @@ class LayerContents:
         return {name for part in self.parts for name in part.names_in(folder)}
 
 
-def take_inventory(one: Installed, unowned: Sequence[str], target: Target) -> Inventory:
-    """The inventory of ``one``; ``unowned`` are files of it that its RECORD does not name.
-
-    :raises BuildError: where its entry points cannot be read.
-    """
-    files, inits, natives = {}, {}, {}
-    launchers = dict(_launchers(one, target))
-    for path in sorted({*one.files, *unowned}):
-        if path.startswith(f"{one.dist_info}/"):
-            continue
-        file = one.prefix / path
-        place = target.path(path, executable=bool(file.stat().st_mode & 0o100))
-        if path in launchers:
-            files[target.layout.program(launchers[path][0])] = launchers[path][1]
-            continue
-        files[place] = _digest(one, path, target)
-        if posixpath.basename(place) == "__init__.py":
-            inits[place] = str(init_kind(file.read_bytes()))
-        native = read_native(file, target.platform)
-        if native is not None:
-            natives[place] = native
-    return Inventory(one.name, one.version, files, inits, natives)
-
-
-def loose_inventory(
-    name: str, files: Iterable[tuple[str, Path]], platform: TargetPlatform
-) -> Inventory:
-    """The inventory of a project's own ``files``, as ``(path in the layer, file)``.
-
-    :raises BuildError: where a file cannot be read.
-    """
-    digests, inits, natives = {}, {}, {}
-    for path, file in files:
-        member = Member(path, file)
-        digests[path] = _sha256(read(member))
-        if posixpath.basename(path) == "__init__.py":
-            inits[path] = str(init_kind(b"".join(read(member))))
-        native = read_native(file, platform)
-        if native is not None:
-            natives[path] = native
-    return Inventory(name, "", digests, inits, natives)
-
-
 def is_known(first: str, second: str, layers: Sequence[LayerContents]) -> bool:
     """Whether a layer below the top one of ``layers`` has both named layers in its own stack."""
     return any({first, second} <= {layer.name, *layer.below} for layer in layers[1:])
@@ -181,28 +129,3 @@ def from_document(document: Mapping[str, Any]) -> Inventory:
         for path, one in document["natives"].items()
     }
     return Inventory(**{**document, "natives": natives})
-
-
-def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The programs that an installer has made, by their paths: their names and what they call."""
-    points = one.prefix / one.dist_info / "entry_points.txt"
-    if points.is_file():
-        for entry in entry_points(points.read_text("utf-8", "replace"), one.name):
-            called = f"{entry.module}:{entry.attr}"
-            yield target.host.program(entry.name), (entry.name, called)
-
-
-def _digest(one: Installed, path: str, target: Target) -> str:
-    recorded = one.files.get(path, "")
-    if recorded and posixpath.dirname(path) != target.host.scripts:
-        return recorded
-    # Installers change scripts, and RECORD with them.
-    content = (one.prefix / path).read_bytes()
-    return _sha256([relocated(content, target.interpreter, windows=target.layout.is_windows)])
-
-
-def _sha256(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import parents
 from hatch_venvstacks.composition.inventory import visible
-from hatch_venvstacks.composition.loader import candidates, folders, is_guaranteed
+from hatch_venvstacks.composition.native_files import candidates, folders, is_guaranteed
 from hatch_venvstacks.composition.stack_libraries import FoundLibrary, Overlay
 from hatch_venvstacks.model.checks import Check, Finding
 

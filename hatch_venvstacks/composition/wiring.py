@@ -14,7 +14,6 @@ layer, once it is unpacked: there CPython needs an absolute ``home``.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,15 +22,14 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
 from hatch_venvstacks.composition.namespaces import EXTENDING
 from hatch_venvstacks.composition.startup import StartUp, runtime_members, startup_members
+from hatch_venvstacks.deployment.published import LAYER_JSON, to_json
 from hatch_venvstacks.model.spec import LayerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from hatch_venvstacks.model.layout import Layout
     from hatch_venvstacks.model.stack import Stack
-
-LAYER_JSON = "share/venvlayer/layer.json"
 
 
 @dataclass(frozen=True)
@@ -71,18 +69,6 @@ def wiring_plan(
         members += (_link(stack.top.name, path, layer) for path, layer in ties.links.items())
     members.sort(key=lambda member: member.path)
     return Plan(PlanKind.WIRING, stack.top.name, "", tuple(members))
-
-
-def runtime_links(paths: Sequence[str], minor: str) -> Iterator[Member]:
-    """The usual names of the interpreter in ``bin/`` that a runtime with ``paths`` lacks."""
-    for name in ("bin/python", "bin/python3"):
-        if name not in paths:
-            yield Member(name, link=f"python{minor}")
-
-
-def to_json(value: Mapping[str, Any]) -> bytes:
-    """``value`` as UTF-8 JSON for people and programs: indented, with a final newline."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _links(stack: Stack, layout: Layout) -> Iterator[Member]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.common.errors import ConfigError
+from hatch_venvstacks.common.errors import ConfigError, listing
+from hatch_venvstacks.config.check_options import read_checks
 from hatch_venvstacks.config.index_options import read_index_options
 from hatch_venvstacks.config.platform_options import (
     read_linux_target,
@@ -18,10 +19,9 @@ from hatch_venvstacks.config.platform_options import (
 )
 from hatch_venvstacks.config.requirements import ProjectFacts, read_excluded, read_requirements
 from hatch_venvstacks.config.runtime_options import read_runtime
-from hatch_venvstacks.config.table import Table, leaves_folder, listing, path_fault
+from hatch_venvstacks.config.table import Table, leaves_folder, path_fault
 from hatch_venvstacks.config.uv_tables import read_uv
 from hatch_venvstacks.model.archive_format import ArchiveFormat
-from hatch_venvstacks.model.checks import read_checks
 from hatch_venvstacks.model.spec import (
     DEFAULT_COMPRESSION_LEVEL,
     DEFAULT_LOCK_FILE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.config.table import did_you_mean, listing
+from hatch_venvstacks.common.errors import did_you_mean, listing
 from hatch_venvstacks.model.platforms import PLATFORMS, UV_GLIBC
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hatch_venvstacks.config.table import did_you_mean, listing
-from hatch_venvstacks.config.uv_tables import UvProject
+from hatch_venvstacks.common.errors import did_you_mean, listing
+from hatch_venvstacks.config.uv_project import UvProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

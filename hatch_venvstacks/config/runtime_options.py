@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hatch_venvstacks.config.table import Table, did_you_mean, listing
+from hatch_venvstacks.common.errors import did_you_mean, listing
+from hatch_venvstacks.config.table import Table
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.spec import RuntimeArchive, RuntimeOrigin, RuntimeRequest
 

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.common.errors import did_you_mean, listing, printable
+from hatch_venvstacks.model.spec import LOCATION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-LOCATION = "tool.hatch.build.targets.venvlayer"
 
 
 @dataclass(frozen=True)
@@ -114,28 +115,6 @@ class Table:
         for option in self.options:
             if option not in known:
                 self.fault(f"Unknown option {self.field(option)}{did_you_mean(option, known)}")
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message: what ``word`` may have been meant for; often empty."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word.lower().replace("_", "-"), known, n=1) or get_close_matches(
-        word, known, n=1
-    )
-    return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def listing(words: Iterable[str]) -> str:
-    """Words in backticks, with commas between them."""
-    return ", ".join(f"`{word}`" for word in words)
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, with what is not printable escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def path_fault(path: str) -> str:

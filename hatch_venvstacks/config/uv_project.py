@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.config.uv_tables import UvProject, UvTable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -123,3 +123,29 @@ def _wants_members(one: UvTable) -> bool:
     entries = sources.values() if isinstance(sources, dict) else ()
     flat = (each for value in entries for each in (value if isinstance(value, list) else [value]))
     return any(isinstance(each, dict) and "workspace" in each for each in flat)
+
+
+@dataclass(frozen=True)
+class UvTable:
+    """The raw table ``[tool.uv]`` of the project in ``folder``.
+
+    ``settings`` is what an ``uv.toml`` beside it holds; with such a file uv takes nothing from the
+    table but what only a project has (``sources``, ``workspace``).
+    """
+
+    folder: Path
+    table: Mapping[str, Any]
+    settings: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class UvProject:
+    """What uv is told of a project: its own table, then that of its workspace's root.
+
+    ``members`` are the workspace's projects (normalized name -> folder); they are looked for only
+    where a source refers to the workspace. ``workspace`` is ``None`` where there is none.
+    """
+
+    tables: tuple[UvTable, ...] = ()
+    members: Mapping[str, Path] = field(default_factory=dict)
+    workspace: Path | None = None

@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.config.table import printable
+from hatch_venvstacks.common.errors import printable
 from hatch_venvstacks.model.spec import PackageSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from hatch_venvstacks.config.uv_tables import UvProject
+    from hatch_venvstacks.config.uv_project import UvProject
 
 _FIELD = "tool.uv.sources"
 _KINDS = ("index", "path", "workspace", "git", "url")

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.config.table import Table
 from hatch_venvstacks.config.uv_sources import read_sources
-from hatch_venvstacks.model.index import AddressError, CredentialsError, absolute_url, same_url
-from hatch_venvstacks.model.spec import Index, UvSettings
+from hatch_venvstacks.model.index import (
+    AddressError,
+    CredentialsError,
+    Index,
+    absolute_url,
+    same_url,
+)
+from hatch_venvstacks.model.spec import UvSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from hatch_venvstacks.config.uv_project import UvProject, UvTable
 
 # Keys of `[tool.uv]` that change what uv finds, and need nothing of us: uv gets them as they are.
 # Not among them are those that say for which machines uv resolves, or what it builds: these things
@@ -41,32 +49,6 @@ _INDEX_NAME = re.compile(r"[A-Za-z0-9._-]+")
 # Keys of an index that only uv looks into; `publish-url` is of no use here.
 _INDEX_OPTIONS = ("authenticate", "cache-control", "ignore-error-codes")
 _FORMATS = ("simple", "flat")
-
-
-@dataclass(frozen=True)
-class UvTable:
-    """The raw table ``[tool.uv]`` of the project in ``folder``.
-
-    ``settings`` is what an ``uv.toml`` beside it holds; with such a file uv takes nothing from the
-    table but what only a project has (``sources``, ``workspace``).
-    """
-
-    folder: Path
-    table: Mapping[str, Any]
-    settings: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class UvProject:
-    """What uv is told of a project: its own table, then that of its workspace's root.
-
-    ``members`` are the workspace's projects (normalized name -> folder); they are looked for only
-    where a source refers to the workspace. ``workspace`` is ``None`` where there is none.
-    """
-
-    tables: tuple[UvTable, ...] = ()
-    members: Mapping[str, Path] = field(default_factory=dict)
-    workspace: Path | None = None
 
 
 def read_uv(

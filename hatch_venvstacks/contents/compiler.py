@@ -9,8 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archives.kept_segments import key_of
-from hatch_venvstacks.archives.plan import Member, read
+from hatch_venvstacks.archives.plan import Member, read, recipe_key
 from hatch_venvstacks.contents.bytecode import compiled
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.spec import RuntimeOrigin
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.archives.plan import Plan
     from hatch_venvstacks.model.context import Context
-    from hatch_venvstacks.pipeline.lock import LockedLayer
+    from hatch_venvstacks.model.lock import LockedLayer
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Compiler:
         ]
         if not modules:
             return plan
-        key = key_of("compiled", self.identity, checked, modules)
+        key = recipe_key("compiled", self.identity, checked, modules)
         kept = self.context.store.document(key)
         if kept is None:
             found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)

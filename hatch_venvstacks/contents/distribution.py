@@ -17,11 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.archives.parallel import on_all_cores
-from hatch_venvstacks.archives.plan import MEMBER_TIME, Member, Plan, PlanKind, member_of, read
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of, read
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.namespaces import extending, init_kind
 from hatch_venvstacks.contents.launchers import entry_points, launcher, relocated
 from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -192,7 +193,7 @@ def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, Member]]:
 def _launcher(entry: EntryPoint, target: Target) -> bytes:
     if not target.layout.is_windows:
         return launcher(entry)
-    from hatch_venvstacks.contents.windows_launcher import windows_launcher
+    from hatch_venvstacks.contents.launchers import windows_launcher
 
     python = posixpath.relpath(target.python, target.layout.scripts)
     return windows_launcher(entry, target.platform, python)

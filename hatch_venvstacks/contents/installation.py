@@ -5,27 +5,18 @@ What the store knows of a wheel need not be unpacked, so a wheel is unpacked whe
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.common.digest import file_sha256
-from hatch_venvstacks.composition.inventory import (
-    FORMAT,
-    Inventory,
-    from_document,
-    take_inventory,
-    to_document,
-)
+from hatch_venvstacks.common.reporter import in_units
 from hatch_venvstacks.contents.distribution import Target
-from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
 from hatch_venvstacks.contents.uv_install import Installer
-from hatch_venvstacks.locking.constraints import locked_siblings
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.spec import LayerKind
-from hatch_venvstacks.pipeline.lock_report import in_units
 from hatch_venvstacks.sources.indexes import resolution_indexes
+from hatch_venvstacks.sources.layer_siblings import locked_siblings
 from hatch_venvstacks.sources.sibling_wheel import WheelBuilder, check_wheel
 
 if TYPE_CHECKING:
@@ -34,9 +25,8 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.lock import Lock, LockedWheel
+    from hatch_venvstacks.model.lock import Lock, LockedLayer, LockedWheel
     from hatch_venvstacks.model.spec import LayerSpec
-    from hatch_venvstacks.pipeline.lock import LockedLayer
 
 
 class Installation:
@@ -141,45 +131,6 @@ def own_wheel(project: LayerProject, folder: Path, context: Context) -> Path | N
     return project.build_wheel(folder)
 
 
-def inventories(
-    installation: Installation, layer: LockedLayer, context: Context
-) -> list[Inventory]:
-    """The inventories of all that is to be installed, sorted by name.
-
-    Those that the store does not know are unpacked; they are kept there.
-    """
-    digests = installation.digests
-    known = {name: kept_inventory(digest, layer, context) for name, digest in digests.items()}
-    result = [one for one in known.values() if one is not None]
-    unknown = {name for name, one in known.items() if one is None}
-    if unknown:
-        target = target_of(layer, context)
-        found = read_prefix(installation.unpack(unknown), target.host)
-        unowned = unowned_files(installation.prefix, found, found, installation.isolated)
-        owners = Counter(path for one in found for path in one.files)
-        for one in found:
-            if one.name not in unknown:
-                continue
-            own, more = one, unowned.get(one.name, ())
-            if any(owners[path] > 1 for path in one.files):
-                # The bytes of a file with two owners are those of either.
-                alone = read_prefix(installation.isolated(one.name), target.host)
-                own = next(each for each in alone if each.name == one.name)
-                left = unowned_files(own.prefix, [own], [own], installation.isolated)
-                more = left.get(one.name, ())
-            inventory = take_inventory(own, more, target)
-            key = _inventory_key(digests[one.name], layer, context)
-            context.store.keep_document(key, to_document(inventory))
-            result.append(inventory)
-    return sorted(result, key=lambda one: one.name)
-
-
-def kept_inventory(wheel: str, layer: LockedLayer, context: Context) -> Inventory | None:
-    """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
-    document = context.store.document(_inventory_key(wheel, layer, context))
-    return None if document is None else from_document(document)
-
-
 def target_of(layer: LockedLayer, context: Context) -> Target:
     """What distributions of ``layer`` are packed for."""
     layout = layout_of(context.platform, layer.runtime.minor)
@@ -192,10 +143,6 @@ def target_of(layer: LockedLayer, context: Context) -> Target:
             layout.runtime_python if layer.spec.kind is LayerKind.RUNTIME else layout.layer_python
         ),
     )
-
-
-def _inventory_key(wheel: str, layer: LockedLayer, context: Context) -> str:
-    return f"inventory {FORMAT} {wheel} {context.platform.name} {layer.runtime.minor}"
 
 
 def _siblings(

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-import os
+import base64
+import hashlib
+import posixpath
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from hatch_venvstacks.archives.plan import Member, read
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.composition.imports import check_imports
-from hatch_venvstacks.composition.inventory import Inventory, LayerContents, loose_inventory
-from hatch_venvstacks.contents.installation import install, inventories
+from hatch_venvstacks.composition.inventory import (
+    FORMAT,
+    Inventory,
+    LayerContents,
+    from_document,
+    to_document,
+)
+from hatch_venvstacks.composition.namespaces import init_kind
+from hatch_venvstacks.composition.native_files import read_native
+from hatch_venvstacks.contents.installation import Installation, install, target_of
+from hatch_venvstacks.contents.launchers import entry_points, relocated
+from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.lock import select_wheels
 from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.model.stack import stack_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from hatch_venvstacks.contents.distribution import Target
+    from hatch_venvstacks.contents.prefix import Installed
     from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.spec import LayerSpec
-    from hatch_venvstacks.model.stack import Stack
-    from hatch_venvstacks.pipeline.lock import LockedLayer
+    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.model.platforms import TargetPlatform
 
 
 def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[LayerContents]:
@@ -48,22 +65,6 @@ def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[Lay
         imports = check_imports([one, *(known[name] for name in order)], site)
         known[spec.name] = replace(one, extended=imports.extended)
     return [known[spec.name] for spec in layer.stack.below]
-
-
-def stack_names(spec: LayerSpec, stack: Stack) -> list[str]:
-    """The names of the layers below ``spec``, which is in ``stack``, in its own import order.
-
-    C3 keeps the order of each layer's own stack, so that is the order in ``stack``.
-    """
-    layers = {os.path.realpath(one.root): one for one in stack.below}
-    found: set[str] = set()
-    pending = list(spec.base_layers)
-    while pending:
-        base = layers[os.path.realpath(pending.pop())]
-        if base.name not in found:
-            found.add(base.name)
-            pending += base.base_layers
-    return [one.name for one in stack.below if one.name in found]
 
 
 def loose_parts(project: LayerProject, layer: LockedLayer, context: Context) -> list[Inventory]:
@@ -98,3 +99,114 @@ def _distributions(
     wheels = select_wheels(lock, layer.platform, layer.runtime.version)
     there = install(project.spec, lock, wheels, layer, prefix, context)
     return inventories(there, layer, context)
+
+
+def take_inventory(one: Installed, unowned: Sequence[str], target: Target) -> Inventory:
+    """The inventory of ``one``; ``unowned`` are files of it that its RECORD does not name.
+
+    :raises BuildError: where its entry points cannot be read.
+    """
+    files, inits, natives = {}, {}, {}
+    launchers = dict(_launchers(one, target))
+    for path in sorted({*one.files, *unowned}):
+        if path.startswith(f"{one.dist_info}/"):
+            continue
+        file = one.prefix / path
+        place = target.path(path, executable=bool(file.stat().st_mode & 0o100))
+        if path in launchers:
+            files[target.layout.program(launchers[path][0])] = launchers[path][1]
+            continue
+        files[place] = _digest(one, path, target)
+        if posixpath.basename(place) == "__init__.py":
+            inits[place] = str(init_kind(file.read_bytes()))
+        native = read_native(file, target.platform)
+        if native is not None:
+            natives[place] = native
+    return Inventory(one.name, one.version, files, inits, natives)
+
+
+def loose_inventory(
+    name: str, files: Iterable[tuple[str, Path]], platform: TargetPlatform
+) -> Inventory:
+    """The inventory of a project's own ``files``, as ``(path in the layer, file)``.
+
+    :raises BuildError: where a file cannot be read.
+    """
+    digests, inits, natives = {}, {}, {}
+    for path, file in files:
+        member = Member(path, file)
+        digests[path] = _sha256(read(member))
+        if posixpath.basename(path) == "__init__.py":
+            inits[path] = str(init_kind(b"".join(read(member))))
+        native = read_native(file, platform)
+        if native is not None:
+            natives[path] = native
+    return Inventory(name, "", digests, inits, natives)
+
+
+def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The programs that an installer has made, by their paths: their names and what they call."""
+    points = one.prefix / one.dist_info / "entry_points.txt"
+    if points.is_file():
+        for entry in entry_points(points.read_text("utf-8", "replace"), one.name):
+            called = f"{entry.module}:{entry.attr}"
+            yield target.host.program(entry.name), (entry.name, called)
+
+
+def _digest(one: Installed, path: str, target: Target) -> str:
+    recorded = one.files.get(path, "")
+    if recorded and posixpath.dirname(path) != target.host.scripts:
+        return recorded
+    # Installers change scripts, and RECORD with them.
+    content = (one.prefix / path).read_bytes()
+    return _sha256([relocated(content, target.interpreter, windows=target.layout.is_windows)])
+
+
+def _sha256(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+
+
+def inventories(
+    installation: Installation, layer: LockedLayer, context: Context
+) -> list[Inventory]:
+    """The inventories of all that is to be installed, sorted by name.
+
+    Those that the store does not know are unpacked; they are kept there.
+    """
+    digests = installation.digests
+    known = {name: kept_inventory(digest, layer, context) for name, digest in digests.items()}
+    result = [one for one in known.values() if one is not None]
+    unknown = {name for name, one in known.items() if one is None}
+    if unknown:
+        target = target_of(layer, context)
+        found = read_prefix(installation.unpack(unknown), target.host)
+        unowned = unowned_files(installation.prefix, found, found, installation.isolated)
+        owners = Counter(path for one in found for path in one.files)
+        for one in found:
+            if one.name not in unknown:
+                continue
+            own, more = one, unowned.get(one.name, ())
+            if any(owners[path] > 1 for path in one.files):
+                # The bytes of a file with two owners are those of either.
+                alone = read_prefix(installation.isolated(one.name), target.host)
+                own = next(each for each in alone if each.name == one.name)
+                left = unowned_files(own.prefix, [own], [own], installation.isolated)
+                more = left.get(one.name, ())
+            inventory = take_inventory(own, more, target)
+            key = _inventory_key(digests[one.name], layer, context)
+            context.store.keep_document(key, to_document(inventory))
+            result.append(inventory)
+    return sorted(result, key=lambda one: one.name)
+
+
+def kept_inventory(wheel: str, layer: LockedLayer, context: Context) -> Inventory | None:
+    """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
+    document = context.store.document(_inventory_key(wheel, layer, context))
+    return None if document is None else from_document(document)
+
+
+def _inventory_key(wheel: str, layer: LockedLayer, context: Context) -> str:
+    return f"inventory {FORMAT} {wheel} {context.platform.name} {layer.runtime.minor}"

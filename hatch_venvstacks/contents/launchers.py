@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import ast
 import io
+import posixpath
 import re
 import shlex
 import tokenize
+import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -23,29 +25,23 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.sources.runtimes.script_header import posix_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# `pwd -P` gives the real folder: CPython resolves the relative link to the runtime by its letters.
-# The dash in the first line is for a script whose own path begins with one. The names are long,
-# because a variable that the user exports would be passed on to the program.
-_POSIX_HEADER = """\
-#!/bin/sh -
-''':'
-case $0 in /*) _venvlayer_script=$0 ;; *) _venvlayer_script=./$0 ;; esac
-_venvlayer_file=$_venvlayer_script
-while [ -h "$_venvlayer_file" ]; do
-  _venvlayer_link=$(readlink "$_venvlayer_file") || exit
-  case $_venvlayer_link in
-    /*) _venvlayer_file=$_venvlayer_link ;;
-    *) _venvlayer_file=${_venvlayer_file%/*}/$_venvlayer_link ;;
-  esac
-done
-_venvlayer_bin=$(CDPATH= cd -P "${_venvlayer_file%/*}/" && pwd -P) || exit
-exec "$_venvlayer_bin/PYTHON" "$_venvlayer_script" "$@"
-'''
-"""
+    from installer.scripts import LauncherKind, ScriptSection
+
+    from hatch_venvstacks.model.platforms import TargetPlatform
+
+_KINDS: dict[str, LauncherKind] = {"win_amd64": "win-amd64", "win_arm64": "win-arm64"}
+# What the launcher replaces by its own folder.
+_HERE = "<launcher_dir>\\"
+# An interpreter that is none, to be found again.
+_NONE = "no-interpreter"
+# The first moment that a zip file can hold.
+_TIME = (1980, 1, 1, 0, 0, 0)
+
 
 _REFERENCE = re.compile(
     r"""^\s* (?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*) \s*:\s* (?P<attr>[^\W\d]\w*(\.[^\W\d]\w*)*)
@@ -70,14 +66,6 @@ class EntryPoint:
     module: str
     attr: str
     is_gui: bool = False
-
-
-def posix_header(python: str = "python") -> bytes:
-    """The lines that start a relocatable Python script; Python source follows them.
-
-    ``python`` is the file name of the interpreter, which lies in the script's own folder.
-    """
-    return _POSIX_HEADER.replace("PYTHON", python).encode()
 
 
 def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
@@ -232,3 +220,49 @@ def _may_open(statement: Sequence[tokenize.TokenInfo], *, is_first: bool) -> boo
         token.string in ("(", ")") or _PLAIN_STRING.match(token.string) is not None
         for token in statement
     )
+
+
+def windows_launcher(entry_point: EntryPoint, platform: TargetPlatform, python: str) -> bytes:
+    """The program for one entry point; one of a GUI opens no console.
+
+    ``python`` is the interpreter, relative to the folder of the program, with ``/``; beside it lies
+    the one without a console (``pythonw.exe``).
+    """
+    from installer.scripts import Script
+
+    section: ScriptSection = "gui" if entry_point.is_gui else "console"
+    script = Script(entry_point.name, entry_point.module, entry_point.attr, section)
+    folder, name = posixpath.split(python)
+    if entry_point.is_gui:
+        name = name.replace("python", "pythonw")
+    executable = _HERE + posixpath.join(folder, name).replace("/", "\\")
+    # `installer` puts `w` into the name of a GUI's interpreter by itself, wherever that lies; and
+    # dates the zip file by the clock. Its program is all that is taken.
+    _, made = script.generate(_NONE, _KINDS[platform.name])
+    program, _, _ = made.partition(f"#!{_NONE}\n".encode())
+    return program + f"#!{executable}\n".encode() + _packed(_source(entry_point))
+
+
+def _source(entry_point: EntryPoint) -> str:
+    imported = entry_point.attr.partition(".")[0]
+    # As other installers do: the program's name as the user types it.
+    return f"""\
+import sys
+
+from {entry_point.module} import {imported}
+
+if __name__ == "__main__":
+    if sys.argv[0].lower().endswith(".exe"):
+        sys.argv[0] = sys.argv[0][:-4]
+    sys.exit({entry_point.attr}())
+"""
+
+
+def _packed(source: str) -> bytes:
+    stream = io.BytesIO()
+    member = zipfile.ZipInfo("__main__.py", _TIME)
+    # Otherwise the system that it is made on.
+    member.create_system = 0
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(member, source.encode())
+    return stream.getvalue()

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archives.plan import FORMAT, Plan, PlanKind
-from hatch_venvstacks.common.digest import file_sha256
+from packaging.utils import canonicalize_name
+
+from hatch_venvstacks.archives.plan import Plan, PlanKind
+from hatch_venvstacks.deployment.published import FORMAT
+from hatch_venvstacks.model.lock import OVER
+from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.spec import LayerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from hatch_venvstacks.archives.archive import Archive
+    from hatch_venvstacks.composition.library_links import UsedLibrary
     from hatch_venvstacks.model.layout import Layout
-    from hatch_venvstacks.model.lock import Lock
+    from hatch_venvstacks.model.lock import LockedLayer
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.pipeline.lock import LockedLayer
 
 
 def describe_layer(
@@ -80,37 +83,38 @@ def _python_version(layer: LockedLayer, plans: Sequence[Plan]) -> str:
     return next(packed, layer.runtime.version)
 
 
-def describe_archive(archive: Archive, lock: Lock, layer: dict[str, Any]) -> dict[str, Any]:
-    """The metadata that is published beside ``archive``; ``layer`` is its ``layer.json``."""
-    offset = 0
-    segments = []
-    for segment in archive.segments:
-        plan = segment.plan
-        named = {"name": plan.name, "version": plan.version} if plan.version else {}
-        segments.append(
+def reliance(layer: LockedLayer, used: Iterable[UsedLibrary]) -> list[dict[str, Any]]:
+    """``relies_on`` of the ``layer.json``: for each layer below, in import order.
+
+    Those are the distributions that are part of the layer's resolution, at the versions that it was
+    resolved with, and the libraries that its files are linked to.
+    """
+    needed = {
+        name: version.partition(OVER)[0]
+        for name, version in layer.lock.inputs.below.get(layer.platform.name, {}).items()
+        if version
+    }
+    libraries = list(used)
+    result = []
+    for spec in layer.stack.below:
+        names = {*read_lock(spec.lock_file).versions(layer.platform.name)}
+        # A project that a layer below includes may be required, too.
+        names.add(str(canonicalize_name(spec.project_name)))
+        held = {name: needed[name] for name in sorted(names & needed.keys())}
+        for name in held:
+            # Those further down are hidden by this one.
+            del needed[name]
+        result.append(
             {
-                "kind": str(plan.kind),
-                **named,
-                "offset": offset,
-                "size": segment.size,
-                "sha256": segment.sha256,
+                "name": spec.name,
+                "distributions": [
+                    {"name": name, "version": version} for name, version in held.items()
+                ],
+                "libraries": [
+                    {"soname": one.soname, "path": one.path}
+                    for one in libraries
+                    if one.layer == spec.name
+                ],
             }
         )
-        offset += segment.size
-    return {
-        "format": FORMAT,
-        "archive": {
-            "file": archive.path.name,
-            "format": str(archive.format),
-            "size": archive.size,
-            "sha256": archive.sha256,
-            "compression": {
-                "algorithm": archive.compression.algorithm,
-                "level": archive.compression.level,
-                "library": archive.compression.library,
-            },
-        },
-        "layer": layer,
-        "lock": {"sha256": file_sha256(lock.path)},
-        "segments": segments,
-    }
+    return result

@@ -12,22 +12,25 @@ from packaging.utils import canonicalize_name
 from hatch_venvstacks.archives.member_paths import check_names
 from hatch_venvstacks.archives.plan import Plan, PlanKind, member_of
 from hatch_venvstacks.composition.data_links import link_data
-from hatch_venvstacks.composition.file_checks import check_cases, check_files, hidden_path_files
+from hatch_venvstacks.composition.file_checks import (
+    PackageFiles,
+    check_cases,
+    check_files,
+    hidden_path_files,
+    package_files,
+)
 from hatch_venvstacks.composition.imports import check_imports
 from hatch_venvstacks.composition.inventory import LayerContents
 from hatch_venvstacks.composition.launch_module import check_launch_module
 from hatch_venvstacks.composition.library_links import link_libraries, preloaded
-from hatch_venvstacks.composition.package_files import PackageFiles, package_files
 from hatch_venvstacks.composition.startup import StartUp, check_path_files
 from hatch_venvstacks.composition.wiring import Ties, wiring_plan
 from hatch_venvstacks.contents.compiler import compiler_of
-from hatch_venvstacks.contents.installation import install, inventories
-from hatch_venvstacks.contents.inventories import contents_below, loose_parts
-from hatch_venvstacks.contents.layer_json import describe_layer
+from hatch_venvstacks.contents.installation import install
+from hatch_venvstacks.contents.inventories import contents_below, inventories, loose_parts
+from hatch_venvstacks.contents.layer_json import describe_layer, reliance
 from hatch_venvstacks.contents.plan_cache import Shaping, layer_distributions
-from hatch_venvstacks.contents.reliance import reliance
-from hatch_venvstacks.contents.runtime import runtime_plan
-from hatch_venvstacks.contents.runtime_libraries import RuntimeLibraries
+from hatch_venvstacks.contents.runtime import RuntimeLibraries, runtime_plan
 from hatch_venvstacks.model.checks import report
 from hatch_venvstacks.model.layout import check_buildable, layout_of
 from hatch_venvstacks.model.lock import select_wheels
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.contents.installation import Installation
     from hatch_venvstacks.model.context import Context, LayerProject
     from hatch_venvstacks.model.layout import Layout
-    from hatch_venvstacks.pipeline.lock import LockedLayer
+    from hatch_venvstacks.model.lock import LockedLayer
 
 
 @dataclass(frozen=True)

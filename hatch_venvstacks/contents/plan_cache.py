@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.archives.kept_segments import key_of
-from hatch_venvstacks.archives.plan import MEMBER_TIME
+from hatch_venvstacks.archives.plan import recipe_key
 from hatch_venvstacks.common.reporter import Progress
 from hatch_venvstacks.composition.inventory import in_several
 from hatch_venvstacks.contents.distribution import distribution_plans
 from hatch_venvstacks.contents.installation import target_of
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.contents.installation import Installation
     from hatch_venvstacks.model.context import Context
     from hatch_venvstacks.model.layout import Layout
-    from hatch_venvstacks.pipeline.lock import LockedLayer
+    from hatch_venvstacks.model.lock import LockedLayer
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def distribution_key(
         for path, owners in claims.items()
         if path in part.files
     }
-    return key_of(
+    return recipe_key(
         "distribution",
         there.digests[part.name],
         context.platform.name,

@@ -15,10 +15,9 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.errors import ToolError
-from hatch_venvstacks.common.reporter import Progress
-from hatch_venvstacks.locking.index_pinning import index_table
+from hatch_venvstacks.common.reporter import Progress, in_units
+from hatch_venvstacks.model.index import index_table
 from hatch_venvstacks.model.lock import TOOL, LockedWheel
-from hatch_venvstacks.pipeline.lock_report import in_units
 from hatch_venvstacks.sources.uv import run_uv
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.common.reporter import Reporter
+    from hatch_venvstacks.model.index import Index
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import Index
 
 # In bytes: wheels that take so long to come that each is named.
 _LARGE = 50_000_000

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hatch_venvstacks.archives.plan import FORMAT, Plan, check_paths, head, read
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.errors import DeployError, words
-from hatch_venvstacks.composition.wiring import LAYER_JSON
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hatch_venvstacks.archives.plan import Member
+from hatch_venvstacks.common.paths import replace_folder
+from hatch_venvstacks.deployment.published import FORMAT, LAYER_JSON
 
 # A folder in which a layer is unpacked before it gets its name.
 _UNPACKING = ".venvlayer-"
@@ -49,39 +43,6 @@ def deploy_archive(archive: Path, root: Path) -> Path:
     except OSError as error:
         raise DeployError(f"The layer `{name}` cannot be deployed to {root}: {error}") from error
     return root / name
-
-
-def write_layer(plans: Sequence[Plan], top: str, root: Path) -> None:
-    """Write the layer of ``plans`` as the folder ``top`` of the deployment root ``root``.
-
-    Every file is a copy: editing it changes neither uv's cache nor the project.
-
-    :raises BuildError: where two plans claim one path, or a file cannot be read.
-    """
-    check_paths(plans)
-    folders = head(plans)
-    for plan in (folders, *plans):
-        for member in plan.members:
-            _write(member, root / top / member.path, plan.mtime)
-    # Writing a file touches its folder, so the times of folders come last, the deepest first.
-    for folder in reversed(folders.members):
-        os.utime(root / top / folder.path, (folders.mtime, folders.mtime))
-
-
-def replace_folder(new: Path, old: Path, aside: Path) -> None:
-    """Put the folder ``new`` in the place of ``old``, which need not exist, and goes to ``aside``.
-
-    All three are on one file system.
-    """
-    replaced = old.exists() or old.is_symlink()
-    if replaced:
-        old.rename(aside)
-    try:
-        new.rename(old)
-    except OSError:
-        if replaced:
-            aside.rename(old)
-        raise
 
 
 def _described(archive: Path) -> dict[str, Any]:
@@ -126,19 +87,3 @@ def _unpack(archive: Path, folder: Path, layer: dict[str, Any]) -> None:
         raise DeployError(
             f"The archive `{archive.name}` holds another layer than its metadata describes"
         )
-
-
-def _write(member: Member, path: Path, mtime: int) -> None:
-    if member.link:
-        path.symlink_to(member.link)
-    elif member.content is None:
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o755)
-        return
-    else:
-        with path.open("wb") as file:
-            for chunk in read(member):
-                file.write(chunk)
-        path.chmod(0o755 if member.executable else 0o644)
-    if os.utime in os.supports_follow_symlinks:
-        os.utime(path, (mtime, mtime), follow_symlinks=False)

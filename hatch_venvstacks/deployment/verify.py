@@ -10,9 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archives.plan import FORMAT
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.composition.wiring import LAYER_JSON
+from hatch_venvstacks.deployment.published import FORMAT, LAYER_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,12 +6,11 @@ are relative to the lock's folder, so that a lock is the same in every checkout.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from hatch_venvstacks.locking.index_pinning import index_table
-from hatch_venvstacks.model.index import recorded_url
-from hatch_venvstacks.model.spec import Index
+from hatch_venvstacks.model.index import Index, recorded_url
+from hatch_venvstacks.model.lock import IndexInputs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,22 +18,6 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.sources.indexes import ResolutionIndexes
-
-
-@dataclass(frozen=True)
-class IndexInputs:
-    """What was told uv of where packages come from, as far as it matters to one layer.
-
-    ``indexes`` are in the order in which uv looked into them; local addresses are paths relative to
-    the lock's folder. ``sources`` maps normalized names to indexes, each with a marker or without:
-    ``"torch-cpu ; sys_platform == 'linux'"``. ``options`` are further keys of ``[tool.uv]``.
-    """
-
-    indexes: tuple[Index, ...] = ()
-    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    exclude_newer: str = ""
-    find_links: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def index_inputs(indexes: ResolutionIndexes, names: Collection[str], folder: Path) -> IndexInputs:
@@ -77,48 +60,6 @@ def index_changes(before: IndexInputs, now: IndexInputs) -> list[str]:
         *_of_sources(before.sources, now.sources),
         *_of_values(before, now),
     ]
-
-
-def inputs_table(inputs: IndexInputs) -> dict[str, Any]:
-    """``inputs`` as a table of a lock; empty where there is nothing to record."""
-    table = {
-        "exclude-newer": inputs.exclude_newer,
-        "find-links": list(inputs.find_links),
-        "sources": {package: list(sources) for package, sources in inputs.sources.items()},
-        "index": [index_table(index) for index in inputs.indexes],
-        "options": dict(inputs.options),
-    }
-    return {key: value for key, value in table.items() if value}
-
-
-def read_inputs(table: Mapping[str, Any]) -> IndexInputs:
-    """What :func:`inputs_table` has written; raises a built-in error where it is something else."""
-    return IndexInputs(
-        indexes=tuple(_read_index(one) for one in table.get("index", [])),
-        sources={
-            package: tuple(_text(source) for source in sources)
-            for package, sources in table.get("sources", {}).items()
-        },
-        exclude_newer=_text(table.get("exclude-newer", "")),
-        find_links=tuple(_text(link) for link in table.get("find-links", [])),
-        options=dict(table.get("options", {})),
-    )
-
-
-def _read_index(table: Mapping[str, Any]) -> Index:
-    return Index(
-        name=_text(table.get("name", "")),
-        url=_text(table["url"]),
-        explicit=bool(table.get("explicit", False)),
-        default=bool(table.get("default", False)),
-        flat=table.get("format") == "flat",
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
 
 
 def _of_indexes(before: tuple[Index, ...], now: tuple[Index, ...]) -> Iterator[str]:

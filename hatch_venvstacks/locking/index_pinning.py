@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hatch_venvstacks.common.errors import ToolError
+from hatch_venvstacks.model.index import index_table
 from hatch_venvstacks.model.platforms import common_marker, marker_holds
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import Index
     from hatch_venvstacks.sources.indexes import ResolutionIndexes
 
     # Normalized names of packages, and the names of the platforms on which they are steered.
@@ -125,14 +125,6 @@ def with_indexes(
             "optional-dependencies": {_EXTRA: requirements},
         }
     return changed
-
-
-def index_table(index: Index) -> dict[str, Any]:
-    """``index`` as a table ``[[tool.uv.index]]``."""
-    table: dict[str, Any] = {"name": index.name} if index.name else {}
-    table["url"] = index.url
-    table |= {key: True for key in ("explicit", "default") if getattr(index, key)}
-    return {**table, **({"format": "flat"} if index.flat else {}), **index.options}
 
 
 def _uv_table(indexes: ResolutionIndexes) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.common.errors import ConfigError, LockError
-from hatch_venvstacks.locking.constraints import check_pythons, held_siblings, layer_siblings
+from hatch_venvstacks.locking.source_changes import check_pythons
 from hatch_venvstacks.locking.staleness import changed_wheels
 from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
 from hatch_venvstacks.model.lock import command_in
 from hatch_venvstacks.sources.held_below import HeldProject
 from hatch_venvstacks.sources.held_indexes import with_held
 from hatch_venvstacks.sources.indexes import check_folders, resolution_indexes
+from hatch_venvstacks.sources.layer_siblings import held_siblings, layer_siblings
 from hatch_venvstacks.sources.runtimes.runtime import interpreter, lock_runtime
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from hatch_venvstacks.locking.constraints import (
     check_siblings,
     folder_package,
     held_constraints,
-    locked_projects,
+    held_wheel_constraints,
     sibling_constraints,
+    wheel_constraints,
 )
 from hatch_venvstacks.locking.generated_project import Ground, constraints
 from hatch_venvstacks.locking.index_changes import depended_on, index_inputs
@@ -29,13 +30,9 @@ from hatch_venvstacks.locking.wheel_choice import Wheels, usable_package
 from hatch_venvstacks.model.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.model.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_holds, unknown_facts
 from hatch_venvstacks.sources.held_below import Held, HeldProject, held_below, held_versions
-from hatch_venvstacks.sources.local_wheels import local_requirements
+from hatch_venvstacks.sources.layer_siblings import locked_projects
+from hatch_venvstacks.sources.local_wheels import local_requirements, wheel_sources
 from hatch_venvstacks.sources.stub_wheel import write_stub
-from hatch_venvstacks.sources.wheel_sources import (
-    held_wheel_constraints,
-    wheel_constraints,
-    wheel_sources,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.common.digest import remembered_sha256
 from hatch_venvstacks.model.lock import DYNAMIC, OVER, REQUIRES, wheel_location
 from hatch_venvstacks.model.spec import RuntimeOrigin
+from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

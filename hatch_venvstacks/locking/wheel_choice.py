@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel
 from packaging.utils import parse_wheel_filename
 
 from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.common.redaction import without_credentials
 from hatch_venvstacks.model.index import local_path
 from hatch_venvstacks.model.platforms import common_marker, wheel_tags
 
@@ -99,12 +99,6 @@ def usable_package(
         index=index and without_credentials(index),
         wheels=[_wheel(usable[name], spec.lock_file.parent) for name in sorted(usable)],
     )
-
-
-def without_credentials(url: str) -> str:
-    """``url`` without user name and password, and without a query, which may be a token."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def _described(platform: TargetPlatform) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
-
-from hatch_venvstacks.archives.compression import library_version
 
 if TYPE_CHECKING:
     from hatch_venvstacks.model.platforms import TargetPlatform
 
-# For zstd that is the option's own: there are higher ones.
-_HIGHEST_LEVEL = {"zstd": 19, "xz": 9, "gzip": 9, "deflate": 9}
+# 1980-01-01T00:00:00Z in seconds: the first moment that a zip file can hold, too.
+MEMBER_TIME = 315_532_800
 
 
 class ArchiveFormat(str, Enum):
@@ -42,30 +39,6 @@ class ArchiveFormat(str, Enum):
         }[self]
 
 
-@dataclass(frozen=True)
-class Compression:
-    """What the bytes of an archive depend on besides its content.
-
-    ``level`` is the level of the ``algorithm``, ``library`` the version of what does it here.
-    """
-
-    algorithm: str
-    level: int
-    library: str
-
-
 def format_of(platform: TargetPlatform) -> ArchiveFormat:
     """The default for ``platform``: Windows unpacks zip files by itself."""
     return ArchiveFormat.ZIP if platform.sys_platform == "win32" else ArchiveFormat.TAR_ZST
-
-
-def compression_of(archive_format: ArchiveFormat, level: int) -> Compression:
-    """How an archive is compressed for which ``level`` is asked, on the scale of zstd (1 to 19).
-
-    What is above the highest level of the format is that one.
-
-    :raises BuildError: where this Python cannot compress in that way.
-    """
-    algorithm = archive_format.algorithm
-    highest = min(level, _HIGHEST_LEVEL[algorithm])
-    return Compression(algorithm, highest, library_version(algorithm))

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 # What a path that does not begin with `.` or `/` has no need of, and a mistyped address may have.
@@ -118,3 +124,30 @@ def _local(path: str, folder: Path) -> str:
     if re.search(r"[\x00-\x1f\x7f]", path):
         raise AddressError("must not hold control characters")
     return Path(os.path.normpath(folder / path)).as_uri()
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index of a ``[[tool.uv.index]]`` table; without a ``name`` nothing can refer to it.
+
+    ``url`` holds neither user name nor password; that of a local folder is ``file:`` with an
+    absolute path. ``flat`` tells a folder or page of wheels from a Simple API (:pep:`503`).
+    ``options`` are further keys of the table that only uv looks into (``authenticate`` …).
+
+    Source: https://docs.astral.sh/uv/concepts/indexes/.
+    """
+
+    name: str
+    url: str
+    explicit: bool = False
+    default: bool = False
+    flat: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def index_table(index: Index) -> dict[str, Any]:
+    """``index`` as a table ``[[tool.uv.index]]``."""
+    table: dict[str, Any] = {"name": index.name} if index.name else {}
+    table["url"] = index.url
+    table |= {key: True for key in ("explicit", "default") if getattr(index, key)}
+    return {**table, **({"format": "flat"} if index.flat else {}), **index.options}

@@ -10,13 +10,13 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.locking.index_changes import IndexInputs
+from hatch_venvstacks.model.context import PLATFORM
 from hatch_venvstacks.model.platforms import (
     LINUX_GLIBC,
     MACOS_RELEASE,
@@ -27,12 +27,14 @@ from hatch_venvstacks.model.platforms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from packaging.pylock import Package, PackageWheel
 
+    from hatch_venvstacks.model.index import Index
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import LockedRuntime
+    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.model.stack import Stack
 
 TOOL = "hatch-venvstacks"
 # Between the version that is imported and those of further layers that it hides.
@@ -41,8 +43,6 @@ OVER = " over "
 REQUIRES = " requires "
 # In the place of a version that is computed.
 DYNAMIC = "dynamic"
-# Which platforms a build is for: the name of an environment variable.
-PLATFORM = "HATCH_VENVLAYER_PLATFORM"
 LOCK_COMMAND = "hatch build -t venvlayer:lock"
 
 
@@ -58,6 +58,22 @@ class LockedProject:
     version: str
     requires: str
     static: bool = True
+
+
+@dataclass(frozen=True)
+class IndexInputs:
+    """What was told uv of where packages come from, as far as it matters to one layer.
+
+    ``indexes`` are in the order in which uv looked into them; local addresses are paths relative to
+    the lock's folder. ``sources`` maps normalized names to indexes, each with a marker or without:
+    ``"torch-cpu ; sys_platform == 'linux'"``. ``options`` are further keys of ``[tool.uv]``.
+    """
+
+    indexes: tuple[Index, ...] = ()
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exclude_newer: str = ""
+    find_links: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -250,3 +266,31 @@ def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
     if shown == os.curdir:
         return f"`{command}`"
     return f"`{command}` in `{Path(shown).as_posix()}`"
+
+
+@dataclass(frozen=True)
+class LockedLayer:
+    """A layer that can be built: its stack, its lock, and what the runtime's lock holds.
+
+    ``platform`` is the one that it is built for, with the oldest system that must run it.
+    ``find_python`` gives :attr:`python`, which may have to be fetched, and is checked.
+    """
+
+    stack: Stack
+    lock: Lock
+    runtime: LockedRuntime
+    platform: TargetPlatform
+    find_python: Callable[[], Path]
+
+    @cached_property
+    def python(self) -> Path:
+        """A CPython for this machine, of the minor release of the runtime.
+
+        :raises RuntimeSourceError: where none can be had.
+        """
+        return self.find_python()
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The layer itself."""
+        return self.stack.top

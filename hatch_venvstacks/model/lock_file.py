@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, Any
 from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.locking.index_changes import inputs_table, read_inputs
-from hatch_venvstacks.model.lock import TOOL, Lock, LockedProject, LockInputs, lock_command
+from hatch_venvstacks.model.index import Index, index_table
+from hatch_venvstacks.model.lock import (
+    TOOL,
+    IndexInputs,
+    Lock,
+    LockedProject,
+    LockInputs,
+    lock_command,
+)
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
@@ -263,3 +270,45 @@ def _strings(values: list[Any]) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError(values)
     return tuple(values)
+
+
+def inputs_table(inputs: IndexInputs) -> dict[str, Any]:
+    """``inputs`` as a table of a lock; empty where there is nothing to record."""
+    table = {
+        "exclude-newer": inputs.exclude_newer,
+        "find-links": list(inputs.find_links),
+        "sources": {package: list(sources) for package, sources in inputs.sources.items()},
+        "index": [index_table(index) for index in inputs.indexes],
+        "options": dict(inputs.options),
+    }
+    return {key: value for key, value in table.items() if value}
+
+
+def read_inputs(table: Mapping[str, Any]) -> IndexInputs:
+    """What :func:`inputs_table` has written; raises a built-in error where it is something else."""
+    return IndexInputs(
+        indexes=tuple(_read_index(one) for one in table.get("index", [])),
+        sources={
+            package: tuple(_text(source) for source in sources)
+            for package, sources in table.get("sources", {}).items()
+        },
+        exclude_newer=_text(table.get("exclude-newer", "")),
+        find_links=tuple(_text(link) for link in table.get("find-links", [])),
+        options=dict(table.get("options", {})),
+    )
+
+
+def _read_index(table: Mapping[str, Any]) -> Index:
+    return Index(
+        name=_text(table.get("name", "")),
+        url=_text(table["url"]),
+        explicit=bool(table.get("explicit", False)),
+        default=bool(table.get("default", False)),
+        flat=table.get("format") == "flat",
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value

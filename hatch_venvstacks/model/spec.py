@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hatch_venvstacks.model.archive_format import ArchiveFormat
+    from hatch_venvstacks.model.index import Index
+
+LOCATION = "tool.hatch.build.targets.venvlayer"
 
 DEFAULT_LOCK_FILE = "pylock.venvlayer.toml"
 DEFAULT_COMPRESSION_LEVEL = 9
@@ -79,25 +82,6 @@ class LockedRuntime:
     def minor(self) -> str:
         """The minor release, ``"3.11"``: what wheels, folders and upper layers depend on."""
         return ".".join(self.version.split(".")[:2])
-
-
-@dataclass(frozen=True)
-class Index:
-    """One index of a ``[[tool.uv.index]]`` table; without a ``name`` nothing can refer to it.
-
-    ``url`` holds neither user name nor password; that of a local folder is ``file:`` with an
-    absolute path. ``flat`` tells a folder or page of wheels from a Simple API (:pep:`503`).
-    ``options`` are further keys of the table that only uv looks into (``authenticate`` …).
-
-    Source: https://docs.astral.sh/uv/concepts/indexes/.
-    """
-
-    name: str
-    url: str
-    explicit: bool = False
-    default: bool = False
-    flat: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -175,3 +175,19 @@ def _check_names(stack: Stack) -> None:
                 f"{other.root} and {layer.root}",
                 hint="Set `name` in one of them: it is the layer's folder on the target machine",
             )
+
+
+def stack_names(spec: LayerSpec, stack: Stack) -> list[str]:
+    """The names of the layers below ``spec``, which is in ``stack``, in its own import order.
+
+    C3 keeps the order of each layer's own stack, so that is the order in ``stack``.
+    """
+    layers = {os.path.realpath(one.root): one for one in stack.below}
+    found: set[str] = set()
+    pending = list(spec.base_layers)
+    while pending:
+        base = layers[os.path.realpath(pending.pop())]
+        if base.name not in found:
+            found.add(base.name)
+            pending += base.base_layers
+    return [one.name for one in stack.below if one.name in found]

@@ -14,15 +14,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.archives.compression import compression_of
 from hatch_venvstacks.archives.kept_segments import Shelf
-from hatch_venvstacks.archives.plan import check_no_links
+from hatch_venvstacks.archives.member_paths import check_no_links
+from hatch_venvstacks.archives.metadata import describe_archive
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.composition.wiring import to_json
+from hatch_venvstacks.common.paths import remove_partial
 from hatch_venvstacks.contents.installation import own_wheel
-from hatch_venvstacks.contents.layer_json import describe_archive
-from hatch_venvstacks.model.archive_format import compression_of, format_of
+from hatch_venvstacks.deployment.published import to_json
+from hatch_venvstacks.model.archive_format import format_of
 from hatch_venvstacks.model.lock_file import read_lock
-from hatch_venvstacks.pipeline.lock import ensure_lock, update_lock
+from hatch_venvstacks.pipeline.lock import ensure_lock
 from hatch_venvstacks.pipeline.unchanged import (
     Built,
     Recorder,
@@ -35,20 +37,10 @@ from hatch_venvstacks.pipeline.unchanged import (
 if TYPE_CHECKING:
     from hatch_venvstacks.archives.archive import Archive
     from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.spec import LayerSpec
-    from hatch_venvstacks.model.stack import Stack
-    from hatch_venvstacks.pipeline.lock import LockedLayer
+    from hatch_venvstacks.model.lock import LockedLayer
 
 # Folders in which files are made before they get their names.
-EXPORTING, PACKING = ".export-", ".archive-"
-
-
-def lock_layer(spec: LayerSpec, context: Context) -> Path:
-    """Write the lock of ``spec`` where it is missing or stale; give its path.
-
-    :raises VenvLayerError: of any kind.
-    """
-    return update_lock(spec, context)
+PACKING = ".archive-"
 
 
 def build_archive(project: LayerProject, folder: Path, context: Context) -> Path:
@@ -90,54 +82,6 @@ def build_archive(project: LayerProject, folder: Path, context: Context) -> Path
             context.reporter.info(f"Files were changed while {name} was built: build it again")
     context.store.evict()
     return folder / name
-
-
-def export_stack(project: LayerProject, folder: Path, context: Context) -> Path:
-    """Write the whole stack of ``project``, ready to run, into ``folder``; give ``folder``.
-
-    :raises VenvLayerError: of any kind; then what was in ``folder`` before is still there.
-    """
-    from hatch_venvstacks.deployment.deploy import replace_folder
-
-    stack = ensure_lock(project.spec, context).stack
-    try:
-        with context.store.exclusive(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            remove_partial(folder.parent, EXPORTING)
-            with tempfile.TemporaryDirectory(prefix=EXPORTING, dir=folder.parent) as temporary:
-                root = Path(temporary) / "export"
-                _export_layers(project, stack, root, context)
-                replace_folder(root, folder, Path(temporary) / "replaced")
-    except OSError as error:
-        raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
-    return folder
-
-
-def remove_partial(folder: Path, prefix: str) -> None:
-    """Remove what killed builds have left in ``folder``, under names that begin with ``prefix``."""
-    for path in folder.glob(f"{prefix}*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Context) -> None:
-    _export(project, root, context)
-    for layer in stack.below:
-        source = context.open_project(layer.root)
-        # hatchling runs the hooks of the project that is built, but not of others.
-        with source.hooked(root / layer.name):
-            _export(source, root, context)
-
-
-def _export(project: LayerProject, root: Path, context: Context) -> None:
-    from hatch_venvstacks.contents.layer_plans import layer_plans
-    from hatch_venvstacks.deployment.deploy import write_layer
-
-    with context.store.workspace() as work:
-        locked = ensure_lock(project.spec, context)
-        own = own_wheel(project, work / "own", context)
-        plans, _ = layer_plans(project, locked, own, work / "layer", context)
-        context.reporter.info(f"Exporting `{project.spec.name}`")
-        write_layer(plans, project.spec.name, root)
 
 
 def _packed(

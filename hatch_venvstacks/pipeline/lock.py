@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import LockError, StaleLockError
-from hatch_venvstacks.locking.constraints import layer_siblings, refused_versions, sibling_changes
 from hatch_venvstacks.locking.index_changes import depended_on, index_changes, index_inputs
 from hatch_venvstacks.locking.new_lock import (
-    CPYTHON,
     Base,
     check_python,
     layer_python,
@@ -20,57 +17,33 @@ from hatch_venvstacks.locking.new_lock import (
     running_release,
     runtime_of,
 )
+from hatch_venvstacks.locking.source_changes import (
+    refused_versions,
+    sibling_changes,
+    wheel_source_changes,
+)
 from hatch_venvstacks.locking.staleness import changed_wheels, python_changes, staleness
 from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
-from hatch_venvstacks.model.context import LOCKED, UPGRADE
-from hatch_venvstacks.model.lock import Lock, command_in
+from hatch_venvstacks.model.context import LOCKED
+from hatch_venvstacks.model.lock import Lock, LockedLayer, command_in
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.model.spec import RuntimeOrigin
 from hatch_venvstacks.model.stack import Stack, build_stack
-from hatch_venvstacks.pipeline.lock_report import differences, in_units, size_table, sizes
+from hatch_venvstacks.pipeline.lock_report import (
+    _say_what_is_new,
+    _say_what_is_not_upgraded,
+)
 from hatch_venvstacks.sources.held_below import held_below, held_versions
 from hatch_venvstacks.sources.indexes import resolution_indexes
+from hatch_venvstacks.sources.layer_siblings import layer_siblings
 from hatch_venvstacks.sources.local_wheels import requirements_reader
-from hatch_venvstacks.sources.wheel_sources import wheel_source_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hatch_venvstacks.model.context import Context
-    from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
-
-# Of what a lock adds, so many are named on the terminal.
-_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class LockedLayer:
-    """A layer that can be built: its stack, its lock, and what the runtime's lock holds.
-
-    ``platform`` is the one that it is built for, with the oldest system that must run it.
-    ``find_python`` gives :attr:`python`, which may have to be fetched, and is checked.
-    """
-
-    stack: Stack
-    lock: Lock
-    runtime: LockedRuntime
-    platform: TargetPlatform
-    find_python: Callable[[], Path]
-
-    @cached_property
-    def python(self) -> Path:
-        """A CPython for this machine, of the minor release of the runtime.
-
-        :raises RuntimeSourceError: where none can be had.
-        """
-        return self.find_python()
-
-    @property
-    def spec(self) -> LayerSpec:
-        """The layer itself."""
-        return self.stack.top
+    from hatch_venvstacks.model.spec import LayerSpec
 
 
 def ensure_lock(spec: LayerSpec, context: Context) -> LockedLayer:
@@ -196,25 +169,6 @@ def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, context: 
         )
 
 
-def _say_what_is_not_upgraded(base: Base, previous: Lock, context: Context) -> None:
-    """Names to upgrade that this layer does not add are not its own to upgrade."""
-    read = requirements_reader(context.store)
-    platforms = previous.inputs.platforms
-    added = {name for platform in platforms for name in previous.versions(platform)}
-    held = {
-        name: one.layer
-        for platform in platforms
-        for name, one in held_below(base.below, platform, read=read).items()
-    }
-    for name in sorted(context.upgrade.names - added - {CPYTHON}):
-        where = (
-            f"layer `{held[name]}` holds it: upgrade it there"
-            if name in held
-            else "this layer does not add it"
-        )
-        context.reporter.info(f"`{name}` of {UPGRADE} is not upgraded: {where}")
-
-
 def _write_new_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
     spec = base.spec
     if context.locked:
@@ -233,24 +187,9 @@ def _write_new_lock(base: Base, previous: Lock | None, context: Context) -> Lock
     return lock
 
 
-def _say_what_is_new(base: Base, previous: Lock | None, lock: Lock, context: Context) -> None:
-    reporter, platforms = context.reporter, lock.inputs.platforms
-    shown = lock.target(context.host.name if context.host.name in platforms else platforms[0])
-    found = sizes(lock, shown, runtime_of([(base.spec, lock), *base.below]).version)
-    total = sum(size or 0 for _, size in found)
-    count = "1 distribution" if len(found) == 1 else f"{len(found)} distributions"
-    size = f", {in_units(total)}" if total else ""
-    adds = f"adds {count}{size}" if found else "adds no distribution"
-    reporter.info(f"Wrote {lock.path.name}: this layer {adds} for {shown.name}")
-    lines = size_table(found)
-    for line in lines[:_SHOWN]:
-        reporter.info(f"  {line}")
-    if len(lines) > _SHOWN:
-        reporter.info(f"  and {len(lines) - _SHOWN} smaller ones (all with `-v`)")
-    for line in lines[_SHOWN:]:
-        reporter.debug(f"  {line}")
-    if previous is not None:
-        read = requirements_reader(context.store)
-        held = {name: held_below(base.below, name, read=read) for name in platforms}
-        for line in differences(previous, lock, held) or ():
-            reporter.info(f"  {line}")
+def lock_layer(spec: LayerSpec, context: Context) -> Path:
+    """Write the lock of ``spec`` where it is missing or stale; give its path.
+
+    :raises VenvLayerError: of any kind.
+    """
+    return update_lock(spec, context)

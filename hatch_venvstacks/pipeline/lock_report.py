@@ -5,14 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.common.reporter import in_units
+from hatch_venvstacks.locking.new_lock import CPYTHON, Base, runtime_of
+from hatch_venvstacks.model.context import UPGRADE
 from hatch_venvstacks.model.lock import select_wheels, wheel_location
+from hatch_venvstacks.sources.held_below import held_below
+from hatch_venvstacks.sources.local_wheels import requirements_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hatch_venvstacks.model.context import Context
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
     from hatch_venvstacks.sources.held_below import Held
+
+# Of what a lock adds, so many are named on the terminal.
+_SHOWN = 10
 
 
 def differences(
@@ -68,18 +77,6 @@ def size_table(found: Sequence[tuple[str, int | None]]) -> list[str]:
     return [f"{name:{width}} {size:>10}".rstrip() for name, size in shown]
 
 
-def in_units(size: int | None) -> str:
-    """A ``size`` in bytes for people, in powers of 1000; empty where it is not known."""
-    if size is None:
-        return ""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.95 or unit == "GB":
-            break
-        value /= 1000
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def _difference(name: str, before: str | None, now: str | None, below: Held | None) -> str:
     if before == now:
         return ""
@@ -97,3 +94,45 @@ def _size(size: int | None, location: str) -> int | None:
     if size is None and "://" not in location and Path(location).is_file():
         return Path(location).stat().st_size
     return size
+
+
+def _say_what_is_not_upgraded(base: Base, previous: Lock, context: Context) -> None:
+    """Names to upgrade that this layer does not add are not its own to upgrade."""
+    read = requirements_reader(context.store)
+    platforms = previous.inputs.platforms
+    added = {name for platform in platforms for name in previous.versions(platform)}
+    held = {
+        name: one.layer
+        for platform in platforms
+        for name, one in held_below(base.below, platform, read=read).items()
+    }
+    for name in sorted(context.upgrade.names - added - {CPYTHON}):
+        where = (
+            f"layer `{held[name]}` holds it: upgrade it there"
+            if name in held
+            else "this layer does not add it"
+        )
+        context.reporter.info(f"`{name}` of {UPGRADE} is not upgraded: {where}")
+
+
+def _say_what_is_new(base: Base, previous: Lock | None, lock: Lock, context: Context) -> None:
+    reporter, platforms = context.reporter, lock.inputs.platforms
+    shown = lock.target(context.host.name if context.host.name in platforms else platforms[0])
+    found = sizes(lock, shown, runtime_of([(base.spec, lock), *base.below]).version)
+    total = sum(size or 0 for _, size in found)
+    count = "1 distribution" if len(found) == 1 else f"{len(found)} distributions"
+    size = f", {in_units(total)}" if total else ""
+    adds = f"adds {count}{size}" if found else "adds no distribution"
+    reporter.info(f"Wrote {lock.path.name}: this layer {adds} for {shown.name}")
+    lines = size_table(found)
+    for line in lines[:_SHOWN]:
+        reporter.info(f"  {line}")
+    if len(lines) > _SHOWN:
+        reporter.info(f"  and {len(lines) - _SHOWN} smaller ones (all with `-v`)")
+    for line in lines[_SHOWN:]:
+        reporter.debug(f"  {line}")
+    if previous is not None:
+        read = requirements_reader(context.store)
+        held = {name: held_below(base.below, name, read=read) for name in platforms}
+        for line in differences(previous, lock, held) or ():
+            reporter.info(f"  {line}")

@@ -15,14 +15,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.archives.kept_segments import key_of
-from hatch_venvstacks.common.digest import file_sha256, remembered_sha256
+from hatch_venvstacks.archives.plan import recipe_key
+from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.contents.compiler import compiler_identity
 from hatch_venvstacks.contents.installation import sibling_builder
-from hatch_venvstacks.contents.runtime import runtime_identity
-from hatch_venvstacks.locking.constraints import locked_siblings
 from hatch_venvstacks.model.lock_file import read_lock
+from hatch_venvstacks.sources.layer_siblings import locked_siblings
+from hatch_venvstacks.sources.runtimes.runtime import runtime_identity
+from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.archives.kept_segments import Shelf
     from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.pipeline.lock import LockedLayer
+    from hatch_venvstacks.model.lock import LockedLayer
     from hatch_venvstacks.store.store import Store
 
 # Libraries whose answers decide what is packed.
@@ -97,7 +98,7 @@ def inputs_key(
     :raises VenvLayerError: where something of it cannot be looked at.
     """
     specs = [layer.spec, *layer.stack.below]
-    return key_of(
+    return recipe_key(
         "archive",
         _tool(),
         [shelf.top, str(shelf.format), str(shelf.compression)],

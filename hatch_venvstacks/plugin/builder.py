@@ -10,28 +10,23 @@ import json
 import os
 import shutil
 import sys
-import traceback
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
 from hatch_venvstacks.common.errors import BuildError, VenvLayerError, words
-from hatch_venvstacks.common.redaction import without_users
 from hatch_venvstacks.model.archive_format import ArchiveFormat
 from hatch_venvstacks.plugin.builder_config import VenvLayerConfig
 from hatch_venvstacks.plugin.pyproject import check_metadata, layer_table
+from hatch_venvstacks.plugin.terminal import _AppReporter, _Hook, _Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
-    from hatchling.bridge.app import Application
-    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+    from collections.abc import Callable, Generator
 
     from hatch_venvstacks.model.context import Context
     from hatch_venvstacks.model.platforms import TargetPlatform
@@ -112,7 +107,9 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
-        from hatch_venvstacks.pipeline.build import EXPORTING, PACKING, remove_partial
+        from hatch_venvstacks.common.paths import remove_partial
+        from hatch_venvstacks.pipeline.build import PACKING
+        from hatch_venvstacks.pipeline.export import EXPORTING
 
         folder = Path(directory, SUBFOLDER)
         if "archive" in versions:
@@ -132,13 +129,13 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             return str(build_archive(self._project, Path(directory, SUBFOLDER), self._context))
 
     def build_lock(self, _directory: str, **_: Any) -> str:
-        from hatch_venvstacks.pipeline.build import lock_layer
+        from hatch_venvstacks.pipeline.lock import lock_layer
 
         with _Lines(self.app):
             return str(lock_layer(self.config.spec, self._context))
 
     def build_export(self, directory: str, **_: Any) -> str:
-        from hatch_venvstacks.pipeline.build import export_stack
+        from hatch_venvstacks.pipeline.export import export_stack
 
         folder = Path(directory, SUBFOLDER, "export")
         with _Lines(self.app):
@@ -151,8 +148,8 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         return HatchProject(self)
 
     def _asked_platforms(self, versions: list[str]) -> tuple[str, ...] | None:
-        from hatch_venvstacks.model.context import named_platforms
-        from hatch_venvstacks.model.lock import PLATFORM
+        from hatch_venvstacks.config.environment_variables import named_platforms
+        from hatch_venvstacks.model.context import PLATFORM
 
         asked = named_platforms(os.environ)
         if "export" in versions and asked is not None and len(asked) != 1:
@@ -191,11 +188,15 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
     @cached_property
     def _shared(self) -> Context:
-        from hatch_venvstacks.model.context import Context, environment_options
+        from hatch_venvstacks.config.environment_variables import (
+            cache_size,
+            default_root,
+            environment_options,
+        )
+        from hatch_venvstacks.model.context import Context
         from hatch_venvstacks.plugin.layer_project import HatchProject
         from hatch_venvstacks.plugin.pyproject import read_project
-        from hatch_venvstacks.store.eviction import cache_size
-        from hatch_venvstacks.store.store import Store, default_root
+        from hatch_venvstacks.store.store import Store
 
         def open_project(root: Path) -> HatchProject:
             sibling = VenvLayerBuilder(str(root), plugin_manager=self.plugin_manager, app=self.app)
@@ -238,45 +239,6 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             )
 
 
-class _Hook:
-    """A build hook whose exceptions become lines on the terminal, too.
-
-    ``own`` hooks are those of this target. Hooks for all targets name paths in a wheel, and the
-    project's wheel runs them as well: the files that they force are not taken twice.
-    """
-
-    def __init__(
-        self, name: str, hook: BuildHookInterface[Any], own: bool, app: Application
-    ) -> None:
-        self._name, self._hook, self._own, self._app = name, hook, own, app
-
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        forced = dict(build_data["force_include"])
-        with self._lines():
-            self._hook.initialize(version, build_data)
-        if not self._own:
-            build_data["force_include"] = forced
-
-    def finalize(self, version: str, build_data: dict[str, Any], artifact: str) -> None:
-        with self._lines():
-            self._hook.finalize(version, build_data, artifact)
-
-    def clean(self, versions: list[str]) -> None:
-        with self._lines():
-            self._hook.clean(versions)
-
-    @contextmanager
-    def _lines(self) -> Iterator[None]:
-        with _Lines(self._app):
-            try:
-                yield
-            except Exception as error:
-                raise BuildError(
-                    f"The build hook `{self._name}` has failed",
-                    detail=f"  {words(error)}",
-                ) from error
-
-
 def _check_encoding(encoding: str = "") -> None:
     # Names of files would be packed as other bytes, or not at all.
     encoding = encoding or sys.getfilesystemencoding()
@@ -296,43 +258,3 @@ def _layer_of(metadata: Path) -> str:
         return str(json.loads(metadata.read_text("utf-8"))["layer"]["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-class _Lines:
-    """Turns the errors of the core into lines on the terminal, and exit code 1."""
-
-    def __init__(self, app: Application) -> None:
-        self._app = app
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, VenvLayerError):
-            self._abort(error)
-
-    def _abort(self, error: VenvLayerError) -> NoReturn:
-        cause = error.__cause__
-        if cause is not None and not isinstance(cause, VenvLayerError):
-            # For `-v`: where in a plugin or a hook it happened.
-            shown = "".join(traceback.format_exception(cause)).rstrip()
-            self._app.display_debug(without_users(shown))
-        self._app.display_error(without_users(str(error)))
-        self._app.abort()
-        raise SystemExit(1)
-
-
-class _AppReporter:
-    """A reporter on hatchling's application."""
-
-    def __init__(self, app: Application) -> None:
-        self._app = app
-
-    def info(self, message: str) -> None:
-        self._app.display_info(without_users(message))
-
-    def warning(self, message: str) -> None:
-        self._app.display_warning(without_users(message))
-
-    def debug(self, message: str) -> None:
-        self._app.display_debug(without_users(message))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from hatchling.builders.config import BuilderConfig
 
-from hatch_venvstacks.common.errors import ConfigError, words
+from hatch_venvstacks.common.errors import ConfigError, printable, words
 from hatch_venvstacks.config.layer_table import GENERIC_OPTIONS, parse_layer
-from hatch_venvstacks.config.table import LOCATION, printable
+from hatch_venvstacks.model.spec import LOCATION
 from hatch_venvstacks.plugin.pyproject import project_facts
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from packaging.pylock import Package
 
+    from hatch_venvstacks.model.index import Index
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import Index
     from hatch_venvstacks.sources.indexes import ResolutionIndexes
 
 

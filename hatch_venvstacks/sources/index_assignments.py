@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.config.table import LOCATION
 from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment
+from hatch_venvstacks.model.spec import LOCATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.config.table import LOCATION, did_you_mean, listing
+from hatch_venvstacks.common.errors import ConfigError, did_you_mean, listing
 from hatch_venvstacks.model.index import local_path, same_url
+from hatch_venvstacks.model.spec import LOCATION
 from hatch_venvstacks.sources.index_assignments import (
     Assignment,
     decided,
@@ -24,7 +24,8 @@ from hatch_venvstacks.sources.index_assignments import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hatch_venvstacks.model.spec import Index, LayerSpec
+    from hatch_venvstacks.model.index import Index
+    from hatch_venvstacks.model.spec import LayerSpec
 
 
 @dataclass(frozen=True)

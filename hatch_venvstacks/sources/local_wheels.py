@@ -7,12 +7,14 @@ import zipfile
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.common.digest import remembered_sha256
+from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.store.store import Store
 
 # What documents of this module hold, and how it is computed: a change raises it.
@@ -62,3 +64,28 @@ def requirements_reader(store: Store) -> Callable[[Path], str]:
         return str(known)
 
     return read
+
+
+def is_wheel(path: Path) -> bool:
+    """Whether a source is a single wheel, and no project."""
+    return path.suffix == ".whl" and not path.is_dir()
+
+
+def wheel_sources(spec: LayerSpec) -> dict[str, str]:
+    """What a lock records of the sources of ``spec`` that are wheels: name -> where from.
+
+    With the path, relative to the layer's folder, goes the marker under which it counts.
+    """
+    return {
+        name: "; ".join(sorted(f"{path} ; {marker}" if marker else path for path, marker in found))
+        for name, found in _by_name(spec).items()
+    }
+
+
+def _by_name(spec: LayerSpec) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for source in spec.uv.sources:
+        if source.path is not None and is_wheel(source.path):
+            place = shown_path(source.path, spec.root)
+            found.setdefault(source.name, []).append((place, source.marker))
+    return found

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.constants import EXCLUDED_DIRECTORIES
 
-from hatch_venvstacks.archives.kept_segments import key_of
 from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.store.store import key_of
 
 if sys.version_info >= (3, 11):
     import tomllib

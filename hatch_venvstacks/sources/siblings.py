@@ -8,12 +8,10 @@ read here. Where their ``pyproject.toml`` says it all, nothing is built for that
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections import deque
 from dataclasses import dataclass, replace
 from email.parser import HeaderParser
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
@@ -23,6 +21,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from hatch_venvstacks.common.errors import ConfigError, words
+from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.sources.local_wheels import is_wheel
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,6 +31,7 @@ else:  # pragma: no cover (python < 3.11)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from hatch_venvstacks.model.spec import LayerSpec, PackageSource
 
@@ -107,14 +108,6 @@ def find_siblings(spec: LayerSpec, built: BuiltMetadata) -> tuple[Sibling, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def shown_path(root: Path, folder: Path) -> str:
-    """``root`` as locks and messages name it: relative to the ``folder`` of a layer, with ``/``."""
-    try:
-        return Path(os.path.relpath(root, folder)).as_posix()
-    except ValueError:  # pragma: no cover (windows): another drive
-        return root.as_posix()
-
-
 def python_fault(sibling: Sibling, python: str) -> str:
     """Why ``sibling`` does not run on CPython ``python``, or nothing."""
     if SpecifierSet(sibling.requires_python).contains(python, prereleases=True):
@@ -123,11 +116,6 @@ def python_fault(sibling: Sibling, python: str) -> str:
         f"`requires-python` of `{sibling.name}` is `{sibling.requires_python}`, but the runtime is"
         f" CPython {python}"
     )
-
-
-def is_wheel(path: Path) -> bool:
-    """Whether a source is a single wheel, and no project."""
-    return path.suffix == ".whl" and not path.is_dir()
 
 
 def _again(known: Sibling, source: PackageSource, path: Path, spec: LayerSpec) -> Sibling:

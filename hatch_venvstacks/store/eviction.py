@@ -7,7 +7,6 @@ off on many systems.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from contextlib import suppress
@@ -15,12 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.common.errors import ConfigError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-SIZE_VARIABLE = "HATCH_VENVLAYER_CACHE_SIZE"
 DEFAULT_SIZE = 20 * 2**30
 # In seconds: an entry that was used so lately may be in use now, by another build.
 IN_USE = 3600.0
@@ -30,9 +26,6 @@ _DAY = 86_400.0
 # The file in a runtime's folder that says how large it is: to look takes long.
 _SIZE = "size"
 _SHELVES = ("documents", "segments", "wheels")
-_DIGITS = 30
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 @dataclass(frozen=True)
@@ -41,25 +34,6 @@ class _Entry:
     size: int
     used: float
     is_folder: bool
-
-
-def cache_size(environ: Mapping[str, str]) -> int:
-    """The bound of the store in bytes, by ``HATCH_VENVLAYER_CACHE_SIZE`` (``500MB``, ``20GiB``).
-
-    :raises ConfigError: where that is no size.
-    """
-    text = environ.get(SIZE_VARIABLE, "").strip()
-    if not text:
-        return DEFAULT_SIZE
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text, re.IGNORECASE)
-    # Longer numbers than any disk has bytes are not even numbers to `float`.
-    if found is None or len(found[1]) > _DIGITS:
-        raise ConfigError(
-            f"The environment variable `{SIZE_VARIABLE}` is `{text}`",
-            hint="It must be a number of bytes, or one with a unit, such as `500MB` or `20GiB`",
-        )
-    unit = (found[2] or "").lower()
-    return int(float(found[1]) * {**_UNITS, **_BINARY_UNITS}[unit])
 
 
 def note_use(path: Path) -> None:

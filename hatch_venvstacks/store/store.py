@@ -15,45 +15,25 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.common.digest import file_sha256
-from hatch_venvstacks.common.errors import BuildError, ConfigError, words
+from hatch_venvstacks.common.digest import RECENT, file_sha256
+from hatch_venvstacks.common.errors import BuildError, words
 from hatch_venvstacks.store.eviction import DEFAULT_SIZE, evict, note_use, write_size
 from hatch_venvstacks.store.tree_digest import is_intact, note_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# In bytes: smaller files are hashed as fast as something is found in the store.
+_LARGE = 2**20
+
 CACHE_VARIABLE = "HATCH_VENVLAYER_CACHE"
-
-
-def default_root() -> Path:
-    """The folder that ``HATCH_VENVLAYER_CACHE`` names, or ``hatch-venvstacks`` in the user's cache.
-
-    Source of the latter: https://platformdirs.readthedocs.io/en/latest/api.html.
-
-    :raises ConfigError: where the variable cannot name a folder.
-    """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        try:
-            root = Path(chosen).expanduser().absolute()
-            str(root).encode()  # as uv and locks have it
-        except (RuntimeError, UnicodeEncodeError) as error:
-            raise ConfigError(
-                f"The environment variable `{CACHE_VARIABLE}` is `{ascii(chosen)[1:-1]}`",
-                hint="It must be the path of a folder, in UTF-8; `~NAME` is that of a user",
-            ) from error
-        return root
-
-    import platformdirs
-
-    return platformdirs.user_cache_path("hatch-venvstacks", appauthor=False)
 
 
 @dataclass(frozen=True)
@@ -327,3 +307,31 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def remembered_sha256(path: Path, store: Store) -> str:
+    """The SHA-256 of a large file (hex), from ``store`` where nobody has written to it since.
+
+    That is judged by its size, its inode and its times, as Git does it.
+
+    :raises OSError: where it cannot be read.
+    """
+    state = path.stat()
+    if state.st_size < _LARGE:
+        return file_sha256(path)
+    times = (state.st_mtime_ns, state.st_ctime_ns)
+    seen = [state.st_size, state.st_ino, *times]
+    key = f"file {path.resolve()}"
+    known = store.document(key)
+    if known is not None and known["state"] == seen:
+        return str(known["sha256"])
+    found = file_sha256(path)
+    if max(times) < time.time_ns() - RECENT:
+        store.keep_document(key, {"state": seen, "sha256": found})
+    return found
+
+
+def key_of(kind: str, *parts: Any) -> str:
+    """A key of that ``kind`` that stands for ``parts``, which JSON can hold."""
+    text = json.dumps([kind, *parts], sort_keys=True)
+    return f"{kind} {hashlib.sha256(text.encode()).hexdigest()}"

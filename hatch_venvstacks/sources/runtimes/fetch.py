@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.common.redaction import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,15 +62,6 @@ def fetch(
         part.replace(dest)
     finally:
         part.unlink(missing_ok=True)
-
-
-def shown(url: str) -> str:
-    """``url`` as it may be shown: without user, password, query and fragment."""
-    parts = urlsplit(url)
-    if not parts.netloc:
-        # Put together again, `file:some/where` would become an absolute path.
-        return url.partition("?")[0].partition("#")[0]
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def file_path(url: str, root: Path) -> Path:

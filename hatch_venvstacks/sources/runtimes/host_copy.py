@@ -209,7 +209,7 @@ def _write(host: HostPython, name: str, source: Path, place: Path) -> None:
 
 
 def _relocated_script(host: HostPython, data: bytes) -> bytes:
-    from hatch_venvstacks.contents.launchers import posix_header
+    from hatch_venvstacks.sources.runtimes.script_header import posix_header
 
     first, _, rest = data.partition(b"\n")
     named = any(name.encode() in first for name in host.spellings)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hatch_venvstacks.common.reporter import Reporter
+    from hatch_venvstacks.model.context import Context
+    from hatch_venvstacks.model.lock import LockedLayer
     from hatch_venvstacks.store.store import Store
 
 __all__ = ["RuntimeTree", "interpreter", "lock_runtime", "provide_runtime", "runtime_files"]
@@ -224,8 +226,9 @@ def _unpacked(
     *,
     unread: bool = False,
 ) -> RuntimeTree:
+    from hatch_venvstacks.common.redaction import shown
     from hatch_venvstacks.deployment.unpack import unpack
-    from hatch_venvstacks.sources.runtimes.fetch import fetch, shown
+    from hatch_venvstacks.sources.runtimes.fetch import fetch
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
@@ -247,7 +250,7 @@ def _unpacked(
 
 
 def _no_cpython(archive: RuntimeArchive, platform: str, reason: str) -> RuntimeSourceError:
-    from hatch_venvstacks.sources.runtimes.fetch import shown
+    from hatch_venvstacks.common.redaction import shown
 
     return RuntimeSourceError(
         f"The archive `{shown(archive.url)}` for `{platform}` holds no CPython: there is {reason}",
@@ -267,3 +270,17 @@ def _top(folder: Path) -> Path:
 def _mirrored(url: str) -> str:
     mirror = os.environ.get(_MIRROR, "").rstrip("/")
     return mirror + url.removeprefix(_RELEASES) if mirror and url.startswith(_RELEASES) else url
+
+
+def runtime_identity(layer: LockedLayer, context: Context) -> str:
+    """What stands for the CPython below ``layer`` on the platform that is built for.
+
+    :raises RuntimeSourceError: where the host's would be copied, and cannot be looked at.
+    """
+    if layer.runtime.origin is RuntimeOrigin.HOST:
+        from hatch_venvstacks.sources.runtimes.host import describe
+        from hatch_venvstacks.sources.runtimes.host_copy import fingerprint
+
+        return fingerprint(describe(), context.store)
+    archive = layer.runtime.archives.get(context.platform.name)
+    return archive.sha256.lower() if archive else ""

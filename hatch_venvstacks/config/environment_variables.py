@@ -1,0 +1,143 @@
+"""What may change from call to call: environment variables become values here, and only here."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import InvalidName, canonicalize_name
+
+from hatch_venvstacks.common.errors import ConfigError, did_you_mean
+from hatch_venvstacks.common.errors import words as words_of
+from hatch_venvstacks.model.context import LOCKED, PLATFORM, SOURCE_DATE_EPOCH, UPGRADE, Upgrade
+from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.store.eviction import DEFAULT_SIZE
+from hatch_venvstacks.store.store import CACHE_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIZE_VARIABLE = "HATCH_VENVLAYER_CACHE_SIZE"
+_DIGITS = 30
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of :class:`Context` that environment variables set.
+
+    ``SOURCE_DATE_EPOCH`` is described at https://reproducible-builds.org/specs/source-date-epoch/.
+
+    :raises ConfigError: where one has a value that it cannot have.
+    """
+    options: dict[str, Any] = {"locked": _switch(environ, LOCKED)}
+    if environ.get(UPGRADE, ""):
+        options["upgrade"] = _upgrade(environ[UPGRADE])
+    epoch = environ.get(SOURCE_DATE_EPOCH, "")
+    if epoch:
+        # A tar header has eleven octal digits for the time.
+        if len(epoch) > 11 or not (epoch.isascii() and epoch.isdigit()) or int(epoch) >= 8**11:
+            raise ConfigError(
+                f"The environment variable `{SOURCE_DATE_EPOCH}` is `{epoch}`",
+                hint="It must be a number of seconds since 1970-01-01",
+            )
+        options["mtime"] = int(epoch)
+    return options
+
+
+def named_platforms(environ: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The target platforms that ``HATCH_VENVLAYER_PLATFORM`` names; empty for ``all``.
+
+    ``None`` where it is unset: then a build is for this machine.
+
+    :raises ConfigError: where it names something else.
+    """
+    words = [word.strip() for word in environ.get(PLATFORM, "").split(",") if word.strip()]
+    if not words:
+        return None
+    if words == ["all"]:
+        return ()
+    for word in words:
+        if word == "all":
+            raise ConfigError(
+                f"The environment variable `{PLATFORM}` names `all` and others",
+                hint="Leave the others out, or `all`",
+            )
+        if word not in PLATFORMS:
+            raise ConfigError(
+                f"The environment variable `{PLATFORM}` names no target platform: `{word}`"
+                f"{did_you_mean(word, PLATFORMS)}",
+                hint=f"It must be `all`, or some of {', '.join(PLATFORMS)}, with commas between",
+            )
+    return tuple(name for name in PLATFORMS if name in words)
+
+
+def _upgrade(value: str) -> Upgrade:
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    if [word.lower() for word in words] in (["0"], ["false"]):
+        return Upgrade()
+    if [word.lower() for word in words] in (["all"], ["1"], ["true"]):
+        return Upgrade(everything=True)
+    try:
+        return Upgrade(names=frozenset(canonicalize_name(word, validate=True) for word in words))
+    except InvalidName as error:
+        raise ConfigError(
+            f"The environment variable `{UPGRADE}` is `{value}`",
+            detail=f"  {words_of(error)}",
+            hint="It must be `all`, or names of packages with commas between",
+        ) from error
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").lower()
+    if value not in ("", "0", "1", "false", "true"):
+        raise ConfigError(
+            f"The environment variable `{name}` is `{value}`",
+            hint="It must be `1` or `true`, `0` or `false`, or unset",
+        )
+    return value in ("1", "true")
+
+
+def cache_size(environ: Mapping[str, str]) -> int:
+    """The bound of the store in bytes, by ``HATCH_VENVLAYER_CACHE_SIZE`` (``500MB``, ``20GiB``).
+
+    :raises ConfigError: where that is no size.
+    """
+    text = environ.get(SIZE_VARIABLE, "").strip()
+    if not text:
+        return DEFAULT_SIZE
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text, re.IGNORECASE)
+    # Longer numbers than any disk has bytes are not even numbers to `float`.
+    if found is None or len(found[1]) > _DIGITS:
+        raise ConfigError(
+            f"The environment variable `{SIZE_VARIABLE}` is `{text}`",
+            hint="It must be a number of bytes, or one with a unit, such as `500MB` or `20GiB`",
+        )
+    unit = (found[2] or "").lower()
+    return int(float(found[1]) * {**_UNITS, **_BINARY_UNITS}[unit])
+
+
+def default_root() -> Path:
+    """The folder that ``HATCH_VENVLAYER_CACHE`` names, or ``hatch-venvstacks`` in the user's cache.
+
+    Source of the latter: https://platformdirs.readthedocs.io/en/latest/api.html.
+
+    :raises ConfigError: where the variable cannot name a folder.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        try:
+            root = Path(chosen).expanduser().absolute()
+            str(root).encode()  # as uv and locks have it
+        except (RuntimeError, UnicodeEncodeError) as error:
+            raise ConfigError(
+                f"The environment variable `{CACHE_VARIABLE}` is `{ascii(chosen)[1:-1]}`",
+                hint="It must be the path of a folder, in UTF-8; `~NAME` is that of a user",
+            ) from error
+        return root
+
+    import platformdirs
+
+    return platformdirs.user_cache_path("hatch-venvstacks", appauthor=False)

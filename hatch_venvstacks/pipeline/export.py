@@ -1,0 +1,98 @@
+"""A stack as folders, ready to run on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.archives.member_paths import check_paths
+from hatch_venvstacks.archives.plan import Plan, head, read
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.common.paths import remove_partial
+from hatch_venvstacks.contents.installation import own_wheel
+from hatch_venvstacks.pipeline.lock import ensure_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hatch_venvstacks.archives.plan import Member
+    from hatch_venvstacks.model.context import Context, LayerProject
+    from hatch_venvstacks.model.stack import Stack
+
+EXPORTING = ".export-"
+
+
+def write_layer(plans: Sequence[Plan], top: str, root: Path) -> None:
+    """Write the layer of ``plans`` as the folder ``top`` of the deployment root ``root``.
+
+    Every file is a copy: editing it changes neither uv's cache nor the project.
+
+    :raises BuildError: where two plans claim one path, or a file cannot be read.
+    """
+    check_paths(plans)
+    folders = head(plans)
+    for plan in (folders, *plans):
+        for member in plan.members:
+            _write(member, root / top / member.path, plan.mtime)
+    # Writing a file touches its folder, so the times of folders come last, the deepest first.
+    for folder in reversed(folders.members):
+        os.utime(root / top / folder.path, (folders.mtime, folders.mtime))
+
+
+def _write(member: Member, path: Path, mtime: int) -> None:
+    if member.link:
+        path.symlink_to(member.link)
+    elif member.content is None:
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)
+        return
+    else:
+        with path.open("wb") as file:
+            for chunk in read(member):
+                file.write(chunk)
+        path.chmod(0o755 if member.executable else 0o644)
+    if os.utime in os.supports_follow_symlinks:
+        os.utime(path, (mtime, mtime), follow_symlinks=False)
+
+
+def export_stack(project: LayerProject, folder: Path, context: Context) -> Path:
+    """Write the whole stack of ``project``, ready to run, into ``folder``; give ``folder``.
+
+    :raises VenvLayerError: of any kind; then what was in ``folder`` before is still there.
+    """
+    from hatch_venvstacks.common.paths import replace_folder
+
+    stack = ensure_lock(project.spec, context).stack
+    try:
+        with context.store.exclusive(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            remove_partial(folder.parent, EXPORTING)
+            with tempfile.TemporaryDirectory(prefix=EXPORTING, dir=folder.parent) as temporary:
+                root = Path(temporary) / "export"
+                _export_layers(project, stack, root, context)
+                replace_folder(root, folder, Path(temporary) / "replaced")
+    except OSError as error:
+        raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
+    return folder
+
+
+def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Context) -> None:
+    _export(project, root, context)
+    for layer in stack.below:
+        source = context.open_project(layer.root)
+        # hatchling runs the hooks of the project that is built, but not of others.
+        with source.hooked(root / layer.name):
+            _export(source, root, context)
+
+
+def _export(project: LayerProject, root: Path, context: Context) -> None:
+    from hatch_venvstacks.contents.layer_plans import layer_plans
+
+    with context.store.workspace() as work:
+        locked = ensure_lock(project.spec, context)
+        own = own_wheel(project, work / "own", context)
+        plans, _ = layer_plans(project, locked, own, work / "layer", context)
+        context.reporter.info(f"Exporting `{project.spec.name}`")
+        write_layer(plans, project.spec.name, root)

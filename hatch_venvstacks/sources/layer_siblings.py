@@ -1,0 +1,94 @@
+"""The siblings of a layer and of those below it, and what locks say of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.model.lock import LockedProject
+from hatch_venvstacks.sources.held_below import HeldProject
+from hatch_venvstacks.sources.runtimes.runtime import interpreter
+from hatch_venvstacks.sources.sibling_wheel import WheelBuilder
+from hatch_venvstacks.sources.siblings import find_siblings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packaging.pylock import Pylock
+
+    from hatch_venvstacks.model.context import Context
+    from hatch_venvstacks.model.lock import Lock
+    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.sources.siblings import Sibling
+
+
+@dataclass(frozen=True)
+class LockedSibling:
+    """A sibling that a lock adds: its normalized name, its folder (absolute), its version.
+
+    The version is empty where it is computed when the wheel is built.
+    """
+
+    name: str
+    root: Path
+    version: str
+
+
+def layer_siblings(
+    spec: LayerSpec, runtime: LockedRuntime, root: Path, context: Context
+) -> tuple[Sibling, ...]:
+    """The siblings of the layer ``spec``, whose runtime's project lies in ``root``.
+
+    :raises VenvLayerError: where one cannot be used, or not be built to see what it requires.
+    """
+
+    def built(folder: Path) -> str:
+        store, reporter = context.store, context.reporter
+        here = context.host.name
+        find = partial(interpreter, runtime, here, root, store=store, reporter=reporter)
+        builder = WheelBuilder(runtime.minor, find, context.mtime, store)
+        return context.built_metadata.of(folder, builder)
+
+    return find_siblings(spec, built)
+
+
+def held_siblings(
+    below: Sequence[tuple[LayerSpec, Lock]], runtime: LockedRuntime, root: Path, context: Context
+) -> list[HeldProject]:
+    """The siblings that the layers ``below`` hold; the arguments are as above."""
+    return [
+        HeldProject(
+            *(one.name, one.version, layer.name, one.metadata, one.root),
+            sibling=True,
+            static=one.static,
+        )
+        for layer, lock in below
+        if lock.inputs.projects
+        for one in layer_siblings(layer, runtime, root, context)
+        if one.name in lock.inputs.projects
+    ]
+
+
+def locked_projects(pylock: Pylock, siblings: Sequence[Sibling]) -> dict[str, LockedProject]:
+    """What is known of the siblings in ``pylock``, by their names."""
+    names = {package.name for package in pylock.packages if package.directory is not None}
+    return {
+        one.name: LockedProject(one.version, one.digest, one.static)
+        for one in siblings
+        if one.name in names
+    }
+
+
+def locked_siblings(lock: Lock, platform: str) -> list[LockedSibling]:
+    """The siblings that ``lock`` adds on the target platform of that name, sorted by name."""
+    found = []
+    for package in lock.added(platform):
+        if package.directory is not None and package.directory.path is not None:
+            locked = lock.inputs.projects[str(package.name)]
+            root = Path(os.path.normpath(lock.path.parent / package.directory.path))
+            version = locked.version if locked.static else ""
+            found.append(LockedSibling(str(package.name), root, version))
+    return sorted(found, key=lambda one: one.name)
