@@ -11,9 +11,11 @@ import pytest
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.locking.resolve import Ground, resolve
+from hatch_venvstacks.locking.generated_project import Ground
+from hatch_venvstacks.locking.resolve import resolve
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.model.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from test_wiring import stack_of
 
-from hatch_venvstacks.model.stack import stack_names
-
 BASES: dict[str, tuple[str, ...]] = {
     "rt": (),
     "base": ("rt",),
@@ -22,4 +20,6 @@ def test_stack_of_a_layer_within_another(layer: str) -> None:
     root = Path("/stack")
     top = stack_of(root, "app", BASES)
     own = stack_of(root, layer, BASES)
-    assert stack_names(own.top, top) == [one.name for one in own.below]
+    (spec,) = (spec for spec in top.layers if spec.name == layer)
+    assert top.of(spec).top is spec
+    assert [lower.name for lower in top.of(spec).below] == [lower.name for lower in own.below]

@@ -24,14 +24,9 @@ from hatch_venvstacks.config.layer_table import (
 )
 from hatch_venvstacks.model.archive_format import ArchiveFormat
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import (
-    LayerKind,
-    LayerSpec,
-    RuntimeArchive,
-    RuntimeOrigin,
-    RuntimeRequest,
-)
-from hatch_venvstacks.plugin.builder_config import VenvLayerConfig, check_generic
+from hatch_venvstacks.model.runtime import RuntimeArchive, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.plugin.builder_config import VenvLayerConfig, generic_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -739,32 +734,32 @@ class TestVenvLayerConfig:
 
 class TestCheckGeneric:
     def test_nothing_wrong(self, tmp_path: Path) -> None:
-        assert check_generic(config(tmp_path, RUNTIME)) == []
+        assert generic_faults(config(tmp_path, RUNTIME)) == []
 
     @pytest.mark.parametrize("option", GENERIC_OPTIONS)
     def test_every_option_is_looked_at(self, tmp_path: Path, option: str) -> None:
-        (fault,) = check_generic(config(tmp_path, {**RUNTIME, option: 1}))
+        (fault,) = generic_faults(config(tmp_path, {**RUNTIME, option: 1}))
         assert fault.startswith(f"Field `{T}.{option}` must be ")
 
     def test_what_several_options_need_is_said_once(self, tmp_path: Path) -> None:
         # hatchling reads `packages` for `include`, `only-include` and `sources` too.
-        found = check_generic(config(tmp_path, {**RUNTIME, "packages": [""], "directory": 1}))
+        found = generic_faults(config(tmp_path, {**RUNTIME, "packages": [""], "directory": 1}))
         assert found == [
             f"Package #1 in field `{T}.packages` cannot be an empty string",
             f"Field `{T}.directory` must be a string",
         ]
 
     def test_options_of_all_targets(self, tmp_path: Path) -> None:
-        found = check_generic(config(tmp_path, RUNTIME, {"artifacts": [1], "directory": 2}))
+        found = generic_faults(config(tmp_path, RUNTIME, {"artifacts": [1], "directory": 2}))
         assert found == [
             "Pattern #1 in field `tool.hatch.build.artifacts` must be a string",
             "Field `tool.hatch.build.directory` must be a string",
         ]
 
     def test_pattern_that_is_none(self, tmp_path: Path) -> None:
-        (fault,) = check_generic(config(tmp_path, {**RUNTIME, "include": ["!"]}))
+        (fault,) = generic_faults(config(tmp_path, {**RUNTIME, "include": ["!"]}))
         assert fault.startswith(f"Field `{T}.include`: ")
 
     def test_hook_without_its_script(self, tmp_path: Path) -> None:
-        (fault,) = check_generic(config(tmp_path, {**RUNTIME, "hooks": {"custom": {}}}))
+        (fault,) = generic_faults(config(tmp_path, {**RUNTIME, "hooks": {"custom": {}}}))
         assert "Build script does not exist: hatch_build.py" in fault

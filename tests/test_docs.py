@@ -42,12 +42,12 @@ from referencing import Registry, Resource
 
 from hatch_venvstacks.config import environment_variables
 from hatch_venvstacks.config.layer_table import parse_layer
-from hatch_venvstacks.model import context
+from hatch_venvstacks.model import lock
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
 from hatch_venvstacks.sources import uv
-from hatch_venvstacks.sources.runtimes import runtime
+from hatch_venvstacks.sources.runtimes import archives
 from hatch_venvstacks.store import store
 
 if sys.version_info >= (3, 11):
@@ -325,11 +325,11 @@ def test_environment_variables() -> None:
     assert ours == {
         store.CACHE_VARIABLE,
         environment_variables.SIZE_VARIABLE,
-        context.LOCKED,
-        context.UPGRADE,
-        context.PLATFORM,
-        context.SOURCE_DATE_EPOCH,
-        runtime._MIRROR,
+        environment_variables.LOCKED,
+        environment_variables.UPGRADE,
+        lock.PLATFORM,
+        environment_variables.SOURCE_DATE_EPOCH,
+        archives._MIRROR,
         uv._NO_INDEX,
     }
     # `UV_INDEX(_\w+)?` is `UV_INDEX` and `UV_INDEX_*` there.

@@ -8,11 +8,11 @@ import posixpath
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from hatchling.plugin.manager import PluginManager
 from monorepo import RUNTIME, Monorepo, write
 from standalone import make_archive, sha256_of
 from test_locking import Said
@@ -22,20 +22,24 @@ from hatch_venvstacks.archives.plan import Member, Plan, read
 from hatch_venvstacks.common.errors import BuildError, RuntimeSourceError, VenvLayerError
 from hatch_venvstacks.contents.installation import own_wheel
 from hatch_venvstacks.contents.layer_plans import layer_plans
-from hatch_venvstacks.model.context import Context
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.model.workshop import LockingOptions, Projects, Workshop
 from hatch_venvstacks.pipeline.export import write_layer
 from hatch_venvstacks.pipeline.lock import ensure_lock
+from hatch_venvstacks.pipeline.session import Session
 from hatch_venvstacks.plugin.builder import VenvLayerBuilder
 from hatch_venvstacks.plugin.layer_project import HatchProject
-from hatch_venvstacks.plugin.pyproject import read_project
+from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from front_end import FrontEnds
+
+    from hatch_venvstacks.model.stack import LockedLayer
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{MINOR.replace('.', '')}"
@@ -118,28 +122,35 @@ class Stack:
     def wheel(self, name: str, tag: str = "py3-none-any", **more: Any) -> None:
         make_wheel(self.index, name, "1.0", tag=tag, **more)
 
-    def context(self) -> Context:
-        manager = PluginManager()
-        return Context(
-            PLATFORMS[self.platform],
-            host_platform(),
-            Store(self.root / "cache"),
-            self.said,
-            lambda root: read_project(root, plugin_manager=manager).spec,
-            open_project,
-        )
+    def session(self) -> Session:
+        workshop = Workshop(Store(self.root / "cache"), self.said, host_platform())
+        wheels = SiblingWheels(workshop, MEMBER_TIME)
+        return Session(workshop, Projects(open_project), wheels, LockingOptions(), MEMBER_TIME)
+
+    def lock(self, name: str) -> LockedLayer:
+        project = open_project(self.root / name)
+        return ensure_lock(project.spec, self.platform, self.session())
 
     def plans(self, name: str, work: str = "work") -> tuple[list[Plan], dict[str, Any]]:
-        project, context = open_project(self.root / name), self.context()
+        project, session = open_project(self.root / name), self.session()
         folder = self.root / work / name
         folder.mkdir(parents=True)
-        locked = ensure_lock(project.spec, context)
-        own = own_wheel(project, folder / "own", context)
-        return layer_plans(project, locked, own, folder / "layer", context)
+        own = own_wheel(project, folder / "own", self.said)
+        return layer_plans(
+            project,
+            self.lock(name),
+            own,
+            folder / "layer",
+            projects=session.projects,
+            wheels=session.wheels,
+            mtime=session.mtime,
+            workshop=session.workshop,
+        )
 
 
 def open_project(root: Path) -> HatchProject:
-    return HatchProject(VenvLayerBuilder(str(root)))
+    builder = VenvLayerBuilder(str(root))
+    return HatchProject(builder.config.spec, lambda: builder)
 
 
 def files(plans: list[Plan]) -> dict[str, Member]:
@@ -329,12 +340,19 @@ def test_link_in_a_runtime(stack: Stack) -> None:
 def test_nothing_for_posix_is_built_on_windows(tmp_path: Path) -> None:
     here, there = PLATFORMS["win_amd64"], PLATFORMS["macosx_arm64"]
 
-    def unused(folder: Path) -> Any:
-        raise AssertionError(folder)
-
-    context = Context(there, here, Store(tmp_path), Said(), unused, unused)
+    layer: Any = SimpleNamespace(platform=there)
+    unused: Any = None
     with pytest.raises(VenvLayerError, match="macosx_arm64 cannot be built on Windows"):
-        layer_plans(None, None, None, tmp_path, context)  # type: ignore[arg-type]
+        layer_plans(
+            unused,
+            layer,
+            None,
+            tmp_path,
+            projects=unused,
+            wheels=unused,
+            mtime=0,
+            workshop=Workshop(Store(tmp_path), Said(), here),
+        )
 
 
 def require_a_sibling(stack: Stack, tag: str) -> None:
@@ -356,7 +374,7 @@ def require_a_sibling(stack: Stack, tag: str) -> None:
 
 def test_sibling(stack: Stack) -> None:
     require_a_sibling(stack, "py3-none-any")
-    ensure_lock(open_project(stack.root / "rt").spec, stack.context())
+    stack.lock("rt")
     plans, described = stack.plans("fw")
     assert {"name": "vl-lib", "version": "1.0"} in described["distributions"]
     site = layout_of(PLATFORMS[stack.platform], MINOR).site_packages
@@ -366,6 +384,6 @@ def test_sibling(stack: Stack) -> None:
 
 def test_sibling_with_compiled_modules(stack: Stack) -> None:
     require_a_sibling(stack, f"{CP}-{CP}-{TAGS[host_platform().name]}")
-    ensure_lock(open_project(stack.root / "rt").spec, stack.context())
+    stack.lock("rt")
     with pytest.raises(BuildError, match=f"does not fit {stack.platform} and CPython {MINOR}"):
         stack.plans("fw")

@@ -15,14 +15,13 @@ from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.locking.staleness import changed_wheels, python_changes, staleness
 from hatch_venvstacks.model.lock import Lock, LockInputs, command_in, requires_python, select_wheels
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import (
-    LayerKind,
-    LayerSpec,
+from hatch_venvstacks.model.runtime import (
     LockedRuntime,
     RuntimeArchive,
     RuntimeOrigin,
     RuntimeRequest,
 )
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 from hatch_venvstacks.store.store import Store
 
 LINUX, MAC = "linux_x86_64", "macosx_arm64"

@@ -18,7 +18,7 @@ from packaging.version import Version
 from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.model.lock import Lock, LockInputs
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
-from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,23 +5,30 @@ import sys
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError, RuntimeSourceError, StackError, StaleLockError
-from hatch_venvstacks.model.context import LOCKED, Context, Upgrade
+from hatch_venvstacks.config.environment_variables import LOCKED
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import host_platform
-from hatch_venvstacks.model.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.runtime import RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.model.workshop import LockingOptions, Projects, Upgrade, Workshop
 from hatch_venvstacks.pipeline.lock import ensure_lock, update_lock
+from hatch_venvstacks.pipeline.session import Session
 from hatch_venvstacks.sources.runtimes.host import check_host, describe
+from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
-    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.model.stack import LockedLayer
 
+HERE = host_platform().name
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -37,13 +44,24 @@ class Said:
 
 @dataclass
 class World:
-    """Layers as values, a flat index of tiny wheels, and a context that knows both."""
+    """Layers as values, a flat index of tiny wheels, and calls that know both."""
 
     root: Path
     index: Path
-    context: Context
+    workshop: Workshop
     said: Said
     specs: dict[Path, LayerSpec] = field(default_factory=dict)
+
+    def session(self, **options: Any) -> Session:
+        """A new call: projects are read once in each."""
+
+        def read(root: Path) -> Any:
+            return SimpleNamespace(spec=self.specs[root])
+
+        wheels = SiblingWheels(self.workshop, MEMBER_TIME)
+        return Session(
+            self.workshop, Projects(read), wheels, LockingOptions(**options), MEMBER_TIME
+        )
 
     def layer(self, name: str, *requirements: str, bases: tuple[str, ...] = ()) -> LayerSpec:
         root = self.root / name
@@ -62,14 +80,13 @@ class World:
 
     def lock(self, name: str, **changes: Any) -> dict[str, str]:
         self.said.lines.clear()
-        context = replace(self.context, **changes)
-        path = update_lock(self.specs[self.root / name], context)
+        path = update_lock(self.specs[self.root / name], self.session(**changes))
         assert path == self.specs[self.root / name].lock_file
         return read_lock(path).versions(host_platform().name)
 
-    def ensure(self, name: str, **changes: Any) -> LockedLayer:
+    def ensure(self, name: str, platform: str = HERE, **changes: Any) -> LockedLayer:
         self.said.lines.clear()
-        return ensure_lock(self.specs[self.root / name], replace(self.context, **changes))
+        return ensure_lock(self.specs[self.root / name], platform, self.session(**changes))
 
     def stale(self, name: str) -> str:
         with pytest.raises(StaleLockError) as caught:
@@ -90,12 +107,8 @@ def make_world(root: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setenv("UV_NO_INDEX", "1")
     said, specs = Said(), dict[Path, LayerSpec]()
 
-    def project(folder: Path) -> Any:
-        raise AssertionError(folder)
-
-    here = host_platform()
-    context = Context(here, here, Store(root / "cache"), said, specs.__getitem__, project)
-    world = World(root, index, context, said, specs)
+    workshop = Workshop(Store(root / "cache"), said, host_platform())
+    world = World(root, index, workshop, said, specs)
     world.layer("rt", "numbers-lib")
     world.layer("left", "learn", bases=("rt",))
     world.layer("right", "plot", bases=("rt",))
@@ -141,7 +154,7 @@ def test_each_layer_adds_its_own(world: World) -> None:
     assert [one.name for one in layer.stack.layers] == ["app", "left", "right", "rt"]
     assert layer.runtime.minor == MINOR
     assert layer.spec.name == "app"
-    assert layer.python.is_file()
+    assert layer.cpython.python.is_file()
     assert world.said.lines == []
 
 
@@ -199,7 +212,7 @@ def test_locked_never_writes(world: World) -> None:
     with pytest.raises(StaleLockError):
         world.ensure("rt", locked=True)
     with pytest.raises(LockError, match=LOCKED):
-        update_lock(world.specs[world.root / "rt"], replace(world.context, locked=True))
+        update_lock(world.specs[world.root / "rt"], world.session(locked=True))
     assert world.text("rt") == before
 
 
@@ -305,9 +318,9 @@ def test_broken_lock(locked: World, broken: str, content: bytes) -> None:
 def test_another_platform(locked: World) -> None:
     from hatch_venvstacks.model.platforms import PLATFORMS
 
-    other = next(one for one in PLATFORMS.values() if one != locked.context.platform)
+    other = next(one for one in PLATFORMS.values() if one != host_platform())
     with pytest.raises(LockError, match=f"The lock is not for {other.name}"):
-        locked.ensure("left", platform=other)
+        locked.ensure("left", platform=other.name)
 
 
 def test_failed_resolution_leaves_the_lock(locked: World) -> None:

@@ -4,6 +4,8 @@ import hashlib
 import json
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import zstandard
@@ -18,14 +20,12 @@ from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
 from hatch_venvstacks.contents.layer_json import describe_layer
 from hatch_venvstacks.deployment.published import FORMAT, to_json
 from hatch_venvstacks.model.archive_format import ArchiveFormat
-from hatch_venvstacks.model.layout import layout_of
-from hatch_venvstacks.model.lock import Lock, LockedLayer, LockInputs
+from hatch_venvstacks.model.lock import Lock, LockInputs
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import LayerKind, LayerSpec, LockedRuntime, RuntimeOrigin
-from hatch_venvstacks.model.stack import Stack
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
+from hatch_venvstacks.model.stack import LockedLayer, Stack
 
-LINUX = PLATFORMS["linux_x86_64"]
-LAYOUT = layout_of(LINUX, "3.11")
 formats = pytest.mark.parametrize("archive_format", ArchiveFormat)
 SITE = "lib/python3.11/site-packages"
 
@@ -54,15 +54,16 @@ def lock_at(path: Path) -> Lock:
     return Lock(path, pylock, LockInputs(("linux_x86_64",), ()))
 
 
-def layer(stack: Stack) -> LockedLayer:
-    runtime = LockedRuntime(RuntimeOrigin.STANDALONE, "3.11.13")
-    return LockedLayer(stack, lock_at(Path("/secret/lock")), runtime, LINUX, Path)
+def layer(stack: Stack, platform: str = "linux_x86_64") -> LockedLayer:
+    cpython: Any = SimpleNamespace(locked=LockedRuntime(RuntimeOrigin.STANDALONE, "3.11.13"))
+    locks = {spec.name: lock_at(Path("/secret/lock")) for spec in stack.layers}
+    return LockedLayer(stack, locks, PLATFORMS[platform], cpython)
 
 
 def test_layer_json_of_an_application() -> None:
     relies_on = [{"name": "rt", "distributions": [], "libraries": []}]
     found = layer(Stack(APP, BELOW))
-    assert describe_layer(found, "1.5", LINUX, LAYOUT, PLANS, "app.cli", relies_on) == {
+    assert describe_layer(found, "1.5", PLANS, "app.cli", relies_on) == {
         "format": FORMAT,
         "name": "app",
         "version": "1.5",
@@ -87,28 +88,27 @@ def test_layer_json_of_an_application() -> None:
 
 
 def test_layer_json_of_a_runtime() -> None:
-    found = describe_layer(layer(Stack(BELOW[1], ())), "1", LINUX, LAYOUT, [], None)
+    found = describe_layer(layer(Stack(BELOW[1], ())), "1", [], None)
     assert found["executable"] == "bin/python3.11"
     assert found["base_layers"] == found["distributions"] == found["scripts"] == []
     assert found["launch"] is None
 
 
 def test_layer_json_for_windows() -> None:
-    layout, windows = layout_of(PLATFORMS["win_amd64"], "3.11"), PLATFORMS["win_amd64"]
     names = ("Scripts/b.exe", "Scripts/a.py", "Scripts/c", "bin/d.exe", "Scripts/c.exe")
     plans = [Plan(PlanKind.DISTRIBUTION, "app", "1.0", tuple(Member(n, b"") for n in names))]
-    found = describe_layer(layer(Stack(APP, BELOW)), "1", windows, layout, plans, None)
+    found = describe_layer(layer(Stack(APP, BELOW), "win_amd64"), "1", plans, None)
     assert found["platform"] == "win_amd64"
     assert found["executable"] == "Scripts/python.exe"
     assert found["site_packages"] == "Lib/site-packages"
     assert found["scripts"] == ["a.py", "b", "c"]
     assert found["postinstall"] == "postinstall.py"
-    found = describe_layer(layer(Stack(BELOW[1], ())), "1", windows, layout, [], None)
+    found = describe_layer(layer(Stack(BELOW[1], ()), "win_amd64"), "1", [], None)
     assert (found["executable"], found["postinstall"]) == ("python.exe", None)
 
 
 def test_layer_json_names_no_place_of_the_build() -> None:
-    found = describe_layer(layer(Stack(APP, BELOW)), "1", LINUX, LAYOUT, PLANS, None)
+    found = describe_layer(layer(Stack(APP, BELOW)), "1", PLANS, None)
     assert b"secret" not in to_json(found)
     assert json.loads(to_json(found)) == found
 

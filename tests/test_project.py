@@ -10,7 +10,7 @@ from hatchling.plugin.manager import PluginManager
 
 from hatch_venvstacks.common.errors import ConfigError, StackError, VenvLayerError
 from hatch_venvstacks.model.spec import LayerKind
-from hatch_venvstacks.plugin.pyproject import Project, layer_table, project_facts, read_project
+from hatch_venvstacks.plugin.pyproject import layer_table, project_facts, read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class TestValid:
     def test_pyproject(self, root: Path) -> None:
         write(root, PROJECT, 'dependencies = ["scikit-learn"]\n', TABLE)
         project = read_project(root)
-        assert project == Project(root, project.spec)
+        assert project.metadata.root == str(root)
         assert project.spec.kind is LayerKind.FRAMEWORK
         assert (project.spec.project_name, project.spec.name) == ("Sk_Learn", "sk-learn")
         assert project.spec.requirements == ("scikit-learn",)

@@ -23,7 +23,7 @@ from test_real_layers import pypi
 from universe_check import make_machine
 from wheels import make_wheel
 
-from hatch_venvstacks.model.context import PLATFORM
+from hatch_venvstacks.model.lock import PLATFORM
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform, wheel_tags
 from hatch_venvstacks.sources.runtimes.host import describe

@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from interpreters import some_interpreter
@@ -18,16 +18,18 @@ from standalone import make_archive, make_standalone, sha256_of
 from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.deployment.unpack import unpack
 from hatch_venvstacks.model.platforms import host_platform
-from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeRequest
-from hatch_venvstacks.sources.runtimes.host import describe
-from hatch_venvstacks.sources.runtimes.runtime import (
+from hatch_venvstacks.model.runtime import (
+    LockedRuntime,
+    RuntimeArchive,
+    RuntimeOrigin,
+    RuntimeRequest,
     RuntimeTree,
-    interpreter,
-    lock_runtime,
-    provide_runtime,
-    runtime_files,
 )
+from hatch_venvstacks.model.workshop import Workshop
+from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
 from hatch_venvstacks.sources.runtimes.standalone import find_release
+from hatch_venvstacks.sources.runtimes.tree import runtime_files
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
@@ -69,9 +71,8 @@ class Lines:
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> dict[str, Any]:
-    """The keyword arguments that all entries of the module take."""
-    return {"store": Store(tmp_path / "cache"), "reporter": Lines()}
+def tools(tmp_path: Path) -> Workshop:
+    return Workshop(Store(tmp_path / "cache"), Lines(), host_platform())
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +94,25 @@ def archive_request(path: Path, version: str = "", platform: str = HERE) -> Runt
     return RuntimeRequest(ARCHIVE, version, {platform: found})
 
 
+def lock(
+    request: RuntimeRequest,
+    platforms: list[str],
+    root: Path,
+    tools: Workshop,
+    previous: LockedRuntime | None = None,
+) -> LockedRuntime:
+    return runtime_source(request.origin, root, tools).lock(request, platforms, previous)
+
+
 # Python-build-standalone.
 
 
 def test_an_exact_release_for_all_platforms(
-    tools: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tools: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PBS_INSTALLER_BASE_URL", "https://mirror.invalid/x")
     platforms = ["linux_x86_64", "linux_aarch64", "macosx_arm64", "macosx_x86_64", "win_amd64"]
-    locked = lock_runtime(RuntimeRequest(STANDALONE, "3.11.13"), platforms, tmp_path, **tools)
+    locked = lock(RuntimeRequest(STANDALONE, "3.11.13"), platforms, tmp_path, tools)
     assert (locked.origin, locked.version, locked.minor) == (STANDALONE, "3.11.13", "3.11")
     assert list(locked.archives) == platforms
     for archive in locked.archives.values():
@@ -146,26 +157,25 @@ def test_a_release_without_a_hash_is_refused() -> None:
         find_release("3.10.0", ["linux_x86_64"])
 
 
-def test_a_lock_that_fits_is_kept(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_a_lock_that_fits_is_kept(tools: Workshop, tmp_path: Path) -> None:
     old = LockedRuntime(
         STANDALONE,
         "3.11.9",
         {"linux_x86_64": RuntimeArchive("u", "1"), "win_amd64": RuntimeArchive("v", "2")},
     )
 
-    def lock(version: str, platforms: list[str]) -> LockedRuntime:
-        request = RuntimeRequest(STANDALONE, version)
-        return lock_runtime(request, platforms, tmp_path, previous=old, **tools)
+    def again(version: str, platforms: list[str]) -> LockedRuntime:
+        return lock(RuntimeRequest(STANDALONE, version), platforms, tmp_path, tools, old)
 
-    assert lock("3.11", ["linux_x86_64", "win_amd64"]) == old
-    assert lock("3.11.9", ["win_amd64"]).archives == {"win_amd64": RuntimeArchive("v", "2")}
-    assert lock("3.11", ["linux_x86_64", "macosx_arm64"]).version != "3.11.9"
-    assert lock("3.12", ["linux_x86_64"]).minor == "3.12"
-    assert lock("3.11.13", ["linux_x86_64"]).version == "3.11.13"
+    assert again("3.11", ["linux_x86_64", "win_amd64"]) == old
+    assert again("3.11.9", ["win_amd64"]).archives == {"win_amd64": RuntimeArchive("v", "2")}
+    assert again("3.11", ["linux_x86_64", "macosx_arm64"]).version != "3.11.9"
+    assert again("3.12", ["linux_x86_64"]).minor == "3.12"
+    assert again("3.11.13", ["linux_x86_64"]).version == "3.11.13"
 
 
 def test_a_mirror_stands_for_the_releases(
-    tools: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tools: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror = tmp_path / "mirror" / "20240107"
     mirror.mkdir(parents=True)
@@ -175,7 +185,7 @@ def test_a_mirror_stands_for_the_releases(
     locked = LockedRuntime(
         STANDALONE, "3.12.4", {HERE: RuntimeArchive(url, sha256_of(packed).upper())}
     )
-    tree = provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools)
+    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
     assert (tree.version, tree.minor) == ("3.12.4", "3.12")
     assert tree.executable.read_bytes() == b"\x7fELF"
 
@@ -184,24 +194,24 @@ def test_a_mirror_stands_for_the_releases(
 
 
 def test_an_archive_from_lock_to_a_running_interpreter(
-    tools: dict[str, Any], tmp_path: Path, packed: Path
+    tools: Workshop, tmp_path: Path, packed: Path
 ) -> None:
     host = describe(some_interpreter())
-    locked = lock_runtime(archive_request(packed, host.minor), [HERE], tmp_path, **tools)
+    locked = lock(archive_request(packed, host.minor), [HERE], tmp_path, tools)
     assert locked.version == host.version
     assert locked.archives[HERE].url == packed.as_uri()
-    tree = provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools)
+    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
     assert (tree.version, tree.minor) == (host.version, host.minor)
-    program = interpreter(locked, HERE, tmp_path, **tools)
+    program = locked_cpython(locked, tmp_path, tools).python
     assert program == tree.root / "bin" / f"python{host.minor}"
     command = [str(program), "-I", "-B", "-c", "import sys, pip; print(sys.prefix)"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env={})
     assert done.stdout.strip() == str(tree.root)
 
 
-def test_files_of_a_layer(tools: dict[str, Any], tmp_path: Path, packed: Path) -> None:
-    locked = lock_runtime(archive_request(packed), [HERE], tmp_path, **tools)
-    tree = provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools)
+def test_files_of_a_layer(tools: Workshop, tmp_path: Path, packed: Path) -> None:
+    locked = lock(archive_request(packed), [HERE], tmp_path, tools)
+    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
     library = f"lib/python{tree.minor}"
     names = [name for name, _ in runtime_files(tree)]
     assert names == sorted(names)
@@ -216,45 +226,45 @@ def test_files_of_a_layer(tools: dict[str, Any], tmp_path: Path, packed: Path) -
     assert any(name.startswith(f"{library}/ensurepip/_bundled/pip") for name in names)
 
 
-def test_relative_addresses_are_kept_as_written(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_relative_addresses_are_kept_as_written(tools: Workshop, tmp_path: Path) -> None:
     (tmp_path / "archives").mkdir()
     path = make_archive(tmp_path / "archives" / "py.tar.gz", LINUX)
     archive = RuntimeArchive("file:archives/py.tar.gz", sha256_of(path))
     request = RuntimeRequest(ARCHIVE, "3.12", {HERE: archive})
-    locked = lock_runtime(request, [HERE], tmp_path, **tools)
+    locked = lock(request, [HERE], tmp_path, tools)
     assert locked == LockedRuntime(ARCHIVE, "3.12.4", {HERE: archive})
     path.unlink()
     # Locked again and provided, it comes from the store.
-    again = lock_runtime(request, [HERE], tmp_path, previous=locked, **tools)
+    again = lock(request, [HERE], tmp_path, tools, locked)
     assert again == locked
-    assert lock_runtime(request, [HERE], tmp_path, **tools) == locked
+    assert lock(request, [HERE], tmp_path, tools) == locked
     changed = replace(request, archives={HERE: replace(archive, sha256="0" * 64)})
     with pytest.raises(RuntimeSourceError, match=r"`file:archives/py\.tar\.gz` cannot be read"):
-        lock_runtime(changed, [HERE], tmp_path, previous=locked, **tools)
+        lock(changed, [HERE], tmp_path, tools, locked)
 
 
-def test_an_archive_of_another_release(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_an_archive_of_another_release(tools: Workshop, tmp_path: Path) -> None:
     path = make_archive(tmp_path / "py.tar.gz", LINUX)
     with pytest.raises(RuntimeSourceError, match=r"cpython@3\.11\"` asks .* holds, 3\.12\.4"):
-        lock_runtime(archive_request(path, "3.11"), [HERE], tmp_path, **tools)
+        lock(archive_request(path, "3.11"), [HERE], tmp_path, tools)
     locked = LockedRuntime(ARCHIVE, "3.12.5", archive_request(path).archives)
     with pytest.raises(RuntimeSourceError, match=r"holds CPython 3\.12\.4, but CPython 3\.12\.5"):
-        provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools)
+        locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
 
 
-def test_a_platform_without_an_archive(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_a_platform_without_an_archive(tools: Workshop, tmp_path: Path) -> None:
     path = make_archive(tmp_path / "py.tar.gz", LINUX)
     request = archive_request(path, platform="macosx_arm64")
     with pytest.raises(RuntimeSourceError, match=r"no CPython for `win_amd64`; .* `macosx_arm64`"):
-        lock_runtime(request, ["win_amd64"], tmp_path, **tools)
-    assert lock_runtime(request, ["macosx_arm64"], tmp_path, **tools).version == "3.12.4"
+        lock(request, ["win_amd64"], tmp_path, tools)
+    assert lock(request, ["macosx_arm64"], tmp_path, tools).version == "3.12.4"
 
 
-def test_a_windows_tree(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_a_windows_tree(tools: Workshop, tmp_path: Path) -> None:
     path = make_archive(tmp_path / "py.tar.gz", WINDOWS)
     request = archive_request(path, "3.12.4", "win_amd64")
-    locked = lock_runtime(request, ["win_amd64"], tmp_path, **tools)
-    tree = provide_runtime(locked, "win_amd64", tmp_path, work=tmp_path / "work", **tools)
+    locked = lock(request, ["win_amd64"], tmp_path, tools)
+    tree = locked_cpython(locked, tmp_path, tools).tree("win_amd64", tmp_path / "work")
     assert tree.executable == tree.root / "python.exe"
     assert [name for name, _ in runtime_files(tree)] == [
         "DLLs/_ssl.pyd",
@@ -269,29 +279,29 @@ def test_a_windows_tree(tools: dict[str, Any], tmp_path: Path) -> None:
     [("include/python3.12/patchlevel.h", "no C header"), ("bin/python3.12", "no `bin/python3.12`")],
 )
 def test_an_archive_of_something_else(
-    tools: dict[str, Any], tmp_path: Path, missing: str, reason: str
+    tools: Workshop, tmp_path: Path, missing: str, reason: str
 ) -> None:
     files = {name: data for name, data in LINUX.items() if name != f"python/{missing}"}
     path = make_archive(tmp_path / "py.tar.gz", files)
     with pytest.raises(RuntimeSourceError, match=f"holds no CPython: there is {reason}"):
-        lock_runtime(archive_request(path), [HERE], tmp_path, **tools)
+        lock(archive_request(path), [HERE], tmp_path, tools)
 
 
-def test_a_wrong_hash_leaves_nothing(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_a_wrong_hash_leaves_nothing(tools: Workshop, tmp_path: Path) -> None:
     path = make_archive(tmp_path / "py.tar.gz", LINUX)
     archives = {HERE: RuntimeArchive(path.as_uri(), "0" * 64)}
     with pytest.raises(RuntimeSourceError, match="is not what was locked"):
-        lock_runtime(RuntimeRequest(ARCHIVE, "", archives), [HERE], tmp_path, **tools)
+        lock(RuntimeRequest(ARCHIVE, "", archives), [HERE], tmp_path, tools)
     files = [entry for entry in (tmp_path / "cache").rglob("*") if not entry.name.endswith(".lock")]
     assert [entry.name for entry in files] == ["runtimes"]
 
 
-def test_a_full_archive_comes_without_its_objects(tools: dict[str, Any], tmp_path: Path) -> None:
+def test_a_full_archive_comes_without_its_objects(tools: Workshop, tmp_path: Path) -> None:
     files = {f"python/install{name.removeprefix('python')}": data for name, data in LINUX.items()}
     files |= {"python/build/a.o": b"object", "python/PYTHON.json": b"{}"}
     path = make_archive(tmp_path / "py.tar.gz", files)
-    locked = lock_runtime(archive_request(path), [HERE], tmp_path, **tools)
-    tree = provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools)
+    locked = lock(archive_request(path), [HERE], tmp_path, tools)
+    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
     assert sorted(entry.name for entry in tree.root.iterdir()) == ["bin", "include", "lib"]
 
 
@@ -299,17 +309,17 @@ def test_a_full_archive_comes_without_its_objects(tools: dict[str, Any], tmp_pat
 
 
 def test_the_host_is_locked_by_its_minor_release(
-    tools: dict[str, Any], tmp_path: Path, here: HostPython
+    tools: Workshop, tmp_path: Path, here: HostPython
 ) -> None:
     for version in ("", here.minor, here.version):
-        locked = lock_runtime(RuntimeRequest(HOST, version), [HERE], tmp_path, **tools)
+        locked = lock(RuntimeRequest(HOST, version), [HERE], tmp_path, tools)
         assert locked == LockedRuntime(HOST, here.minor)
-    assert interpreter(locked, HERE, tmp_path, **tools) == here.executable
+    assert locked_cpython(locked, tmp_path, tools).python == here.executable
 
 
-def test_the_host_becomes_a_tree(tools: dict[str, Any], tmp_path: Path, here: HostPython) -> None:
+def test_the_host_becomes_a_tree(tools: Workshop, tmp_path: Path, here: HostPython) -> None:
     locked = LockedRuntime(HOST, here.minor)
-    tree = provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools)
+    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
     assert tree == RuntimeTree(tmp_path / "work", here.version, here.minor)
     assert {"bin/python", "bin/python3"} <= {name for name, _ in runtime_files(tree)}
     command = [str(tree.executable), "-I", "-B", "-c", "import sys; print(sys.prefix)"]
@@ -319,21 +329,19 @@ def test_the_host_becomes_a_tree(tools: dict[str, Any], tmp_path: Path, here: Ho
 
 @pytest.mark.parametrize("version", ["3.9", "3.9.1", "{minor}.999", "3.1"])
 def test_another_python_than_the_one_that_runs_the_build(
-    tools: dict[str, Any], tmp_path: Path, here: HostPython, version: str
+    tools: Workshop, tmp_path: Path, here: HostPython, version: str
 ) -> None:
     request = RuntimeRequest(HOST, version.format(minor=here.minor))
     with pytest.raises(RuntimeSourceError, match=f"but CPython {here.version} runs it") as caught:
-        lock_runtime(request, [HERE], tmp_path, **tools)
+        lock(request, [HERE], tmp_path, tools)
     assert "`HATCH_PYTHON`" in caught.value.hint
 
 
-def test_a_lock_of_another_minor_release(
-    tools: dict[str, Any], tmp_path: Path, here: HostPython
-) -> None:
+def test_a_lock_of_another_minor_release(tools: Workshop, tmp_path: Path, here: HostPython) -> None:
     locked = LockedRuntime(HOST, "3.9")
     for call in (
-        lambda: provide_runtime(locked, HERE, tmp_path, work=tmp_path / "work", **tools),
-        lambda: interpreter(locked, HERE, tmp_path, **tools),
+        lambda: locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work"),
+        lambda: locked_cpython(locked, tmp_path, tools).python,
     ):
         with pytest.raises(RuntimeSourceError, match=r"locked for CPython 3\.9, but") as caught:
             call()
@@ -341,11 +349,9 @@ def test_a_lock_of_another_minor_release(
     assert not (tmp_path / "work").exists()
 
 
-def test_a_host_is_for_this_machine_only(
-    tools: dict[str, Any], tmp_path: Path, here: HostPython
-) -> None:
+def test_a_host_is_for_this_machine_only(tools: Workshop, tmp_path: Path, here: HostPython) -> None:
     with pytest.raises(RuntimeSourceError, match=f"for this machine, `{HERE}`, and none for `win"):
-        lock_runtime(RuntimeRequest(HOST, ""), [HERE, "win_arm64"], tmp_path, **tools)
+        lock(RuntimeRequest(HOST, ""), [HERE, "win_arm64"], tmp_path, tools)
 
 
 # Unpacking.

@@ -9,12 +9,12 @@ import pytest
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeTree
+from hatch_venvstacks.model.workshop import Workshop
 from hatch_venvstacks.sources.runtimes.host import HostPython, describe
-from hatch_venvstacks.sources.runtimes.runtime import interpreter
+from hatch_venvstacks.sources.runtimes.runtime import locked_cpython
 from hatch_venvstacks.sources.runtimes.standalone import find_release
 from hatch_venvstacks.sources.runtimes.substitute import substitute
-from hatch_venvstacks.sources.runtimes.tree import RuntimeTree
 from hatch_venvstacks.store.store import Store
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -117,8 +117,8 @@ class Silent:
 def test_a_python_for_a_foreign_runtime(tmp_path: Path) -> None:
     here = host_platform().name
     foreign = locked(f"{MINOR}.0", *(name for name in PLATFORMS if name != here))
-    store = Store(tmp_path)
-    found = interpreter(foreign, here, tmp_path, store=store, reporter=Silent())
+    tools = Workshop(Store(tmp_path), Silent(), host_platform())
+    found = locked_cpython(foreign, tmp_path, tools).python
     assert found == describe().executable
     assert found.is_file()
     assert list(tmp_path.iterdir()) == []
@@ -129,7 +129,8 @@ def test_a_python_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.Mon
     here = host_platform().name
     other = "3.12.4" if MINOR != "3.12" else "3.11.9"
     foreign = locked(other, *(name for name in PLATFORMS if name != here))
+    tools = Workshop(Store(tmp_path / "s"), Silent(), host_platform())
     with pytest.raises(RuntimeSourceError) as caught:
-        interpreter(foreign, here, tmp_path, store=Store(tmp_path / "s"), reporter=Silent())
+        _ = locked_cpython(foreign, tmp_path, tools).python
     assert f"for this machine ({here}) is needed" in caught.value.message
     assert str(tmp_path / "mirror") in caught.value.detail

@@ -9,18 +9,14 @@ import pytest
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.locking.resolve import Ground, resolve
+from hatch_venvstacks.locking.generated_project import Ground
+from hatch_venvstacks.locking.resolve import resolve
 from hatch_venvstacks.locking.source_changes import check_pythons, refused_versions, sibling_changes
 from hatch_venvstacks.model.lock import Lock, LockedProject, select_wheels
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import (
-    LayerKind,
-    LayerSpec,
-    LockedRuntime,
-    RuntimeOrigin,
-    UvSettings,
-)
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeOrigin
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec, UvSettings
 from hatch_venvstacks.sources.held_below import HeldProject, held_below, held_versions
 from hatch_venvstacks.sources.layer_siblings import LockedSibling, locked_siblings
 from hatch_venvstacks.sources.siblings import Sibling

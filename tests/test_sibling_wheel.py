@@ -8,7 +8,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from monorepo import write
@@ -17,7 +18,8 @@ from wheels import make_wheel
 from hatch_venvstacks.common.errors import BuildError, ToolError
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.sources.sibling_wheel import MetadataCache, WheelBuilder, check_wheel
+from hatch_venvstacks.model.workshop import Workshop
+from hatch_venvstacks.sources.sibling_wheel import SiblingWheels, WheelBuilder, check_wheel
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
@@ -38,6 +40,16 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 @pytest.fixture
 def builder(tmp_path: Path) -> WheelBuilder:
     return WheelBuilder(MINOR, lambda: Path(sys.executable), MEMBER_TIME, Store(tmp_path / "store"))
+
+
+class Silent:
+    def info(self, message: str) -> None: ...
+    def warning(self, message: str) -> None: ...
+    def debug(self, message: str) -> None: ...
+
+
+# The interpreter that runs the tests, in the place of a locked one.
+HERE: Any = SimpleNamespace(locked=SimpleNamespace(minor=MINOR), python=Path(sys.executable))
 
 
 def sources(root: Path, backend: str, more: Mapping[str, str] | None = None) -> Path:
@@ -126,8 +138,8 @@ def test_metadata_is_built_once(tmp_path: Path, builder: WheelBuilder, wheel_ind
     wheel = make_wheel(wheel_index, "vl-lib", "1.0", requires=["a"])
     code = f"open({str(tmp_path / 'builds')!r}, 'a').write('.')"
     root = in_a_file(tmp_path / "lib", wheel, code)
-    cache = MetadataCache()
-    texts = [cache.of(root, builder) for _ in range(2)]
+    wheels = SiblingWheels(Workshop(builder.store, Silent(), host_platform()), 0)
+    texts = [wheels.metadata(root, HERE) for _ in range(2)]
     assert texts[0] == texts[1]
     assert "Requires-Dist: a\n" in texts[0]
     assert (tmp_path / "builds").read_text() == "."
@@ -161,7 +173,7 @@ def test_wheels_without_metadata(tmp_path: Path, builder: WheelBuilder) -> None:
         pass
     root = in_a_file(tmp_path / "lib", empty)
     with pytest.raises(BuildError, match="has no METADATA that could be read"):
-        MetadataCache().of(root, builder)
+        SiblingWheels(Workshop(builder.store, Silent(), host_platform()), 0).metadata(root, HERE)
 
 
 @pytest.mark.parametrize(

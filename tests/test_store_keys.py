@@ -29,15 +29,19 @@ MINOR = f"3.{sys.version_info[1]}"
 
 def key(platform: str = "linux_x86_64", own: Collection[str] | None = ()) -> str:
     """The key of a distribution; ``own`` are those of projects, ``None``: nothing is compiled."""
+    found = PLATFORMS[platform]
     layer: Any = SimpleNamespace(
-        runtime=SimpleNamespace(minor="3.11"), spec=SimpleNamespace(kind="framework")
+        runtime=SimpleNamespace(minor="3.11"),
+        spec=SimpleNamespace(kind="framework"),
+        platform=found,
+        layout=layout_of(found, "3.11"),
     )
-    context: Any = SimpleNamespace(platform=PLATFORMS[platform])
-    there: Any = SimpleNamespace(digests={"one": "abc"})
-    compiler = None if own is None else Compiler(layer, context, Path(), "cpython", own)
-    shaping = Shaping(layout_of(PLATFORMS[platform], "3.11"), frozenset(), {}, compiler)
+    there: Any = SimpleNamespace(layer=layer, digests={"one": "abc"})
+    unused: Any = None
+    compiler = None if own is None else Compiler(layer, unused, unused, Path(), "cpython", own)
+    shaping = Shaping(frozenset(), {}, compiler)
     part = Inventory("one", "1.0", {"bin/one": "sha256=1"})
-    return distribution_key(part, there, {}, shaping, layer, context)
+    return distribution_key(part, there, {}, shaping)
 
 
 def test_one_wheel_of_a_project_and_from_an_index() -> None:
@@ -58,20 +62,22 @@ def test_a_module_that_is_edited_while_it_is_compiled(tmp_path: Path) -> None:
     file = tmp_path / "launch.py"
     file.write_bytes(b"X = 1\n")
 
-    class Layer:
-        runtime = SimpleNamespace(minor=MINOR)
-
+    class Edits:
         @property
         def python(self) -> Path:
             file.write_bytes(b"X = 2\n")
             return Path(sys.executable)
 
-    layer: Any = Layer()
+    layer: Any = SimpleNamespace(
+        runtime=SimpleNamespace(minor=MINOR),
+        layout=layout_of(host_platform(), MINOR),
+        cpython=Edits(),
+    )
+    unused: Any = None
     store = Store(tmp_path / "store")
-    context: Any = SimpleNamespace(platform=host_platform(), store=store)
     name = f"lib/python{MINOR}/site-packages/launch.py"
     plan = Plan(PlanKind.PROJECT, "app", "1.0", (Member(name, file),))
-    plan = Compiler(layer, context, tmp_path / "work", "cpython").plan(plan, checked=True)
+    plan = Compiler(layer, store, unused, tmp_path / "work", "cpython").plan(plan, checked=True)
     compiled, source = (b"".join(read(member)) for member in plan.members)
     assert file.read_bytes() == b"X = 2\n"
     assert source == b"X = 1\n"

@@ -12,7 +12,8 @@ from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
 from hatch_venvstacks.model.lock import Lock, LockInputs
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import LayerKind, LayerSpec, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.runtime import RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 
 LINUX, ARM, MAC, WINDOWS = "linux_x86_64", "linux_aarch64", "macosx_arm64", "win_amd64"
 HOST = PLATFORMS[LINUX]

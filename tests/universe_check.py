@@ -12,6 +12,7 @@ import re
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -22,7 +23,7 @@ from universe_joint import Chosen, Joint, select
 from universes import later
 
 from hatch_venvstacks.common.errors import LockError, StaleLockError
-from hatch_venvstacks.model.context import Context
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.lock import OVER
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import (
@@ -31,16 +32,14 @@ from hatch_venvstacks.model.platforms import (
     marker_environment,
     wheel_tags,
 )
-from hatch_venvstacks.model.spec import (
-    LayerKind,
-    LayerSpec,
-    RuntimeArchive,
-    RuntimeOrigin,
-    RuntimeRequest,
-)
+from hatch_venvstacks.model.runtime import RuntimeArchive, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 from hatch_venvstacks.model.stack import build_stack
+from hatch_venvstacks.model.workshop import LockingOptions, Projects, Workshop
 from hatch_venvstacks.pipeline.lock import update_lock
+from hatch_venvstacks.pipeline.session import Session
 from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
@@ -200,14 +199,10 @@ class Examination:
         self.specs = {
             place / layer.name: _spec(layer, place, machine.runtime) for layer in universe.layers
         }
-        self.context = Context(
-            host_platform(),
-            host_platform(),
-            machine.store,
-            self.said,
-            self.specs.__getitem__,
-            _no_project,
-        )
+        workshop = Workshop(machine.store, self.said, host_platform())
+        projects = Projects(lambda root: _project(self.specs[root]))
+        wheels = SiblingWheels(workshop, MEMBER_TIME)
+        self.session = Session(workshop, projects, wheels, LockingOptions(), MEMBER_TIME)
         self.joint = Joint(place / "joint", place / "index", machine.interpreter, machine.python)
         self.place = place
         self.locks: dict[str, Lock] = {}
@@ -253,7 +248,7 @@ class Examination:
         return replace(tally, whole=int(len(self.locks) == len(self.layers)))
 
     def _lock(self, layer: Layer) -> Lock:
-        lock = read_lock(update_lock(self.specs[self.place / layer.name], self.context))
+        lock = read_lock(update_lock(self.specs[self.place / layer.name], self.session))
         self.locks[layer.name] = lock
         return lock
 
@@ -423,5 +418,5 @@ def _spec(layer: Layer, place: Path, runtime: RuntimeRequest) -> LayerSpec:
     )
 
 
-def _no_project(folder: Path) -> Any:
-    raise AssertionError(folder)
+def _project(spec: LayerSpec) -> Any:
+    return SimpleNamespace(spec=spec)

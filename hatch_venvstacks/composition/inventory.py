@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from hatch_venvstacks.model.lock import Lock
+    from hatch_venvstacks.model.spec import LayerSpec
 
 # What inventories hold, and how: a change raises it, and makes those in the store anew.
 FORMAT = 2
@@ -86,6 +88,15 @@ class LayerContents:
 def is_known(first: str, second: str, layers: Sequence[LayerContents]) -> bool:
     """Whether a layer below the top one of ``layers`` has both named layers in its own stack."""
     return any({first, second} <= {layer.name, *layer.below} for layer in layers[1:])
+
+
+@dataclass(frozen=True)
+class LowerLayer:
+    """What is known of a layer below: what it is, what it has locked, and what it holds."""
+
+    spec: LayerSpec
+    lock: Lock
+    contents: LayerContents
 
 
 def is_excluded(layer: LayerContents, path: str) -> bool:

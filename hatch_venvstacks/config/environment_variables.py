@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidName, canonicalize_name
 
 from hatch_venvstacks.common.errors import ConfigError, did_you_mean
 from hatch_venvstacks.common.errors import words as words_of
-from hatch_venvstacks.model.context import LOCKED, PLATFORM, SOURCE_DATE_EPOCH, UPGRADE, Upgrade
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.lock import PLATFORM
 from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.workshop import LockingOptions, Upgrade
 from hatch_venvstacks.store.eviction import DEFAULT_SIZE
 from hatch_venvstacks.store.store import CACHE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LOCKED = "HATCH_VENVLAYER_LOCKED"
+UPGRADE = "HATCH_VENVLAYER_UPGRADE"
+SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 SIZE_VARIABLE = "HATCH_VENVLAYER_CACHE_SIZE"
 _DIGITS = 30
@@ -25,26 +31,32 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-def environment_options(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of :class:`Context` that environment variables set.
-
-    ``SOURCE_DATE_EPOCH`` is described at https://reproducible-builds.org/specs/source-date-epoch/.
+def locking_options(environ: Mapping[str, str]) -> LockingOptions:
+    """What ``HATCH_VENVLAYER_LOCKED`` and ``HATCH_VENVLAYER_UPGRADE`` say.
 
     :raises ConfigError: where one has a value that it cannot have.
     """
-    options: dict[str, Any] = {"locked": _switch(environ, LOCKED)}
-    if environ.get(UPGRADE, ""):
-        options["upgrade"] = _upgrade(environ[UPGRADE])
+    upgrade = environ.get(UPGRADE, "")
+    return LockingOptions(_switch(environ, LOCKED), _upgrade(upgrade) if upgrade else Upgrade())
+
+
+def source_date(environ: Mapping[str, str]) -> int:
+    """What dates the project's own files, in seconds since the epoch.
+
+    ``SOURCE_DATE_EPOCH`` is described at https://reproducible-builds.org/specs/source-date-epoch/.
+
+    :raises ConfigError: where it has a value that it cannot have.
+    """
     epoch = environ.get(SOURCE_DATE_EPOCH, "")
-    if epoch:
-        # A tar header has eleven octal digits for the time.
-        if len(epoch) > 11 or not (epoch.isascii() and epoch.isdigit()) or int(epoch) >= 8**11:
-            raise ConfigError(
-                f"The environment variable `{SOURCE_DATE_EPOCH}` is `{epoch}`",
-                hint="It must be a number of seconds since 1970-01-01",
-            )
-        options["mtime"] = int(epoch)
-    return options
+    if not epoch:
+        return MEMBER_TIME
+    # A tar header has eleven octal digits for the time.
+    if len(epoch) > 11 or not (epoch.isascii() and epoch.isdigit()) or int(epoch) >= 8**11:
+        raise ConfigError(
+            f"The environment variable `{SOURCE_DATE_EPOCH}` is `{epoch}`",
+            hint="It must be a number of seconds since 1970-01-01",
+        )
+    return int(epoch)
 
 
 def named_platforms(environ: Mapping[str, str]) -> tuple[str, ...] | None:

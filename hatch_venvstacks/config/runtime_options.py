@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from hatch_venvstacks.common.errors import did_you_mean, listing
 from hatch_venvstacks.config.table import Table
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import RuntimeArchive, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.runtime import RuntimeArchive, RuntimeOrigin, RuntimeRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

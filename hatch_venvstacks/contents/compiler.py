@@ -5,34 +5,35 @@ from __future__ import annotations
 import base64
 import hashlib
 import posixpath
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import Member, read, recipe_key
 from hatch_venvstacks.contents.bytecode import compiled
-from hatch_venvstacks.model.layout import layout_of
-from hatch_venvstacks.model.spec import RuntimeOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.archives.plan import Plan
-    from hatch_venvstacks.model.context import Context
-    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.common.reporter import Reporter
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import Workshop
+    from hatch_venvstacks.store.store import Store
 
 
 @dataclass(frozen=True)
 class Compiler:
     """Compiles modules for ``layer`` within the folder ``work``, which it makes.
 
-    ``identity`` stands for all that the result depends on besides the modules. Modules of the
-    distributions ``own`` notice when their source is edited.
+    What is compiled of a small plan is kept in ``store``. ``identity`` stands for all that the
+    result depends on besides the modules. Modules of the distributions ``own`` notice when their
+    source is edited.
     """
 
     layer: LockedLayer
-    context: Context
+    store: Store
+    reporter: Reporter
     work: Path
     identity: str
     own: Collection[str] = ()
@@ -42,12 +43,12 @@ class Compiler:
 
         :raises VenvLayerError: where the interpreter cannot be had, or not be run.
         """
-        self.context.reporter.debug(f"Compiling the modules of `{name}`")
+        self.reporter.debug(f"Compiling the modules of `{name}`")
         return self._compiled(members, name, checked=name in self.own)
 
     def runtime(self, members: Sequence[Member]) -> list[Member]:
         """What is compiled of the standard library; the errors are those above."""
-        self.context.reporter.debug("Compiling the standard library")
+        self.reporter.debug("Compiling the standard library")
         return self._compiled(members, "standard library", checked=False)
 
     def plan(self, plan: Plan, *, checked: bool) -> Plan:
@@ -65,42 +66,36 @@ class Compiler:
         if not modules:
             return plan
         key = recipe_key("compiled", self.identity, checked, modules)
-        kept = self.context.store.document(key)
+        kept = self.store.document(key)
         if kept is None:
             found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)
             kept = _to_document(found)
-            self.context.store.keep_document(key, kept)
+            self.store.keep_document(key, kept)
         members = sorted((*members, *_from_document(kept)), key=lambda one: one.path)
         return replace(plan, members=tuple(members))
 
     def _compiled(self, members: Sequence[Member], name: str, *, checked: bool) -> list[Member]:
-        layout = layout_of(self.context.platform, self.layer.runtime.minor)
         # Site directories lie in the folder of the standard library.
-        roots = [posixpath.dirname(layout.site_packages)]
+        roots = [posixpath.dirname(self.layer.layout.site_packages)]
         folder = self.work / name
         folder.mkdir(parents=True)
-        python, minor = self.layer.python, self.layer.runtime.minor
+        python, minor = self.layer.cpython.python, self.layer.runtime.minor
         return compiled(members, python, minor, roots, folder, checked=checked)
 
 
 def compiler_of(
-    layer: LockedLayer, work: Path, context: Context, own: Collection[str] = ()
+    layer: LockedLayer, work: Path, workshop: Workshop, own: Collection[str] = ()
 ) -> Compiler | None:
     """What compiles the modules of ``layer``; ``None`` where the project wants none of it."""
     if not layer.spec.bytecode:
         return None
-    return Compiler(layer, context, work, compiler_identity(layer, context), own)
+    store, reporter = workshop.store, workshop.reporter
+    return Compiler(layer, store, reporter, work, compiler_identity(layer), own)
 
 
-def compiler_identity(layer: LockedLayer, context: Context) -> str:
+def compiler_identity(layer: LockedLayer) -> str:
     """What stands for the CPython that compiles for ``layer``; empty where nothing is compiled."""
-    if not layer.spec.bytecode:
-        return ""
-    locked, here = layer.runtime, context.host.name
-    if locked.origin is RuntimeOrigin.HOST or here not in locked.archives:
-        # The CPython that runs the build, or what is fetched where that will not do.
-        return f"cpython {locked.version} {sys.version}"
-    return f"cpython {locked.version} {locked.archives[here].sha256}"
+    return layer.cpython.python_key if layer.spec.bytecode else ""
 
 
 def _is_module(member: Member) -> bool:

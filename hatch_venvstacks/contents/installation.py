@@ -17,39 +17,39 @@ from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.spec import LayerKind
 from hatch_venvstacks.sources.indexes import resolution_indexes
 from hatch_venvstacks.sources.layer_siblings import locked_siblings
-from hatch_venvstacks.sources.sibling_wheel import WheelBuilder, check_wheel
+from hatch_venvstacks.sources.sibling_wheel import check_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.common.reporter import Reporter
-    from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.lock import Lock, LockedLayer, LockedWheel
-    from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.model.lock import LockedWheel
+    from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import LayerProject
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 
 
 class Installation:
-    """What a layer adds, unpacked into the folder ``prefix`` as far as somebody asked for it.
+    """What ``layer`` adds, unpacked into the folder ``prefix`` as far as somebody asked for it.
 
-    That is ``wheels`` of its lock, and wheels that were ``built``, by the normalized names of their
-    projects; the layer's name is ``name``. ``layer`` is what it is unpacked for.
+    That is the wheels of its lock, and wheels that were ``built``, by the normalized names of their
+    projects. ``digests`` maps the names of all of them to their SHA-256 (hex).
     """
 
     def __init__(
         self,
-        name: str,
         layer: LockedLayer,
         prefix: Path,
-        wheels: Sequence[LockedWheel],
         built: Mapping[str, Path],
         reporter: Reporter,
     ) -> None:
-        self.prefix, self.built = prefix, built
-        self._name, self._layer, self._reporter = name, layer, reporter
-        self._locked = {wheel.name: wheel for wheel in wheels}
+        self.layer, self.prefix, self.built = layer, prefix, built
+        self._reporter = reporter
+        self._locked = {wheel.name: wheel for wheel in layer.wheels}
         self._unpacked: set[str] = set()
-        self.digests = {wheel.name: wheel.sha256 for wheel in wheels}
+        self.digests = {wheel.name: wheel.sha256 for wheel in layer.wheels}
         self.digests.update({name: file_sha256(wheel) for name, wheel in built.items()})
 
     def unpack(self, names: Iterable[str]) -> Path:
@@ -77,16 +77,16 @@ class Installation:
         count = "1 wheel" if len(wheels) == 1 else f"{len(wheels)} wheels"
         sizes = [wheel.size for wheel in wheels if wheel.size]
         total = f" ({in_units(sum(sizes))})" if sizes else ""
-        self._reporter.info(f"Unpacking {count} of `{self._name}`{total}")
+        self._reporter.info(f"Unpacking {count} of `{self.layer.spec.name}`{total}")
         for wheel in sorted(wheels, key=lambda one: -(one.size or 0)):
             shown = f" {in_units(wheel.size)}" if wheel.size else ""
             self._reporter.debug(f"  {wheel.filename}{shown}")
 
     def _install(self, names: Iterable[str], prefix: Path) -> None:
-        layer = self._layer
+        layer = self.layer
         indexes = resolution_indexes(layer.spec, layer.stack.below).indexes
         installer = Installer(
-            layer.spec.name, layer.python, layer.platform, indexes, self._reporter
+            layer.spec.name, layer.cpython.python, layer.platform, indexes, self._reporter
         )
         chosen = sorted(names)
         installer.wheels([self._locked[name] for name in chosen if name in self._locked], prefix)
@@ -96,28 +96,26 @@ class Installation:
 
 
 def install(
-    spec: LayerSpec,
-    lock: Lock,
-    wheels: Sequence[LockedWheel],
     layer: LockedLayer,
     prefix: Path,
-    context: Context,
+    wheels: SiblingWheels,
+    reporter: Reporter,
     own: Path | None = None,
 ) -> Installation:
-    """What ``spec``, a layer in the stack of ``layer``, adds, for the new folder ``prefix``.
+    """What ``layer`` adds, for the new folder ``prefix``.
 
-    Of the wheels in its ``lock``, those are ``wheels``. Siblings are built for it; ``own`` is the
-    wheel of its own project, where that is a part of it.
+    Its siblings are built, with ``wheels``; ``own`` is the wheel of its own project, where that is
+    a part of it.
 
     :raises VenvLayerError: where a wheel cannot be built.
     """
-    built = _siblings(spec, lock, layer, prefix, context)
+    built = _siblings(layer, prefix, wheels)
     if own is not None:
-        built[str(canonicalize_name(spec.project_name))] = own
-    return Installation(spec.name, layer, prefix, wheels, built, context.reporter)
+        built[str(canonicalize_name(layer.spec.project_name))] = own
+    return Installation(layer, prefix, built, reporter)
 
 
-def own_wheel(project: LayerProject, folder: Path, context: Context) -> Path | None:
+def own_wheel(project: LayerProject, folder: Path, reporter: Reporter) -> Path | None:
     """The wheel of ``project``, built in the new ``folder``, where it is a part of its layer.
 
     It is built each time, by hatchling in this process: nothing else knows what is in it.
@@ -126,43 +124,31 @@ def own_wheel(project: LayerProject, folder: Path, context: Context) -> Path | N
     """
     if not project.includes_project():
         return None
-    context.reporter.debug(f"Building the wheel of `{project.spec.project_name}`")
+    reporter.debug(f"Building the wheel of `{project.spec.project_name}`")
     folder.mkdir()
     return project.build_wheel(folder)
 
 
-def target_of(layer: LockedLayer, context: Context) -> Target:
-    """What distributions of ``layer`` are packed for."""
-    layout = layout_of(context.platform, layer.runtime.minor)
+def target_of(layer: LockedLayer, host: TargetPlatform) -> Target:
+    """What distributions of ``layer`` are packed for, on a machine of the platform ``host``."""
+    layout = layer.layout
     return Target(
-        context.platform,
+        layer.platform,
         layout,
-        host=layout_of(context.host, layer.runtime.minor),
-        interpreter=str(layer.python),
+        host=layout_of(host, layer.runtime.minor),
+        interpreter=str(layer.cpython.python),
         python=(
             layout.runtime_python if layer.spec.kind is LayerKind.RUNTIME else layout.layer_python
         ),
     )
 
 
-def _siblings(
-    spec: LayerSpec, lock: Lock, layer: LockedLayer, prefix: Path, context: Context
-) -> dict[str, Path]:
-    """Build the siblings that the ``lock`` adds; their wheels."""
-    wheels = {}
-    for one in locked_siblings(lock, layer.platform.name):
-        builder = sibling_builder(layer, context, f"`{one.name}` for `{spec.name}`")
-        wheel = builder.build(one.root, prefix.with_name(f"{prefix.name}.{one.name}"))
-        check_wheel(wheel, one.name, one.version, layer.platform, layer.runtime.minor)
-        wheels[one.name] = wheel
-    return wheels
-
-
-def sibling_builder(layer: LockedLayer, context: Context, what: str = "") -> WheelBuilder:
-    """What builds the wheels of siblings for ``layer``; ``what`` is said to be built."""
-
-    def say(_: Path) -> None:
-        context.reporter.info(f"Building the wheel of {what}")
-
-    minor = layer.runtime.minor
-    return WheelBuilder(minor, lambda: layer.python, context.mtime, context.store, say)
+def _siblings(layer: LockedLayer, prefix: Path, wheels: SiblingWheels) -> dict[str, Path]:
+    """Build the siblings that the lock adds; their wheels."""
+    built = {}
+    for sibling in locked_siblings(layer.lock, layer.platform.name):
+        builder = wheels.builder(layer.cpython, f"`{sibling.name}` for `{layer.spec.name}`")
+        wheel = builder.build(sibling.root, prefix.with_name(f"{prefix.name}.{sibling.name}"))
+        check_wheel(wheel, sibling.name, sibling.version, layer.platform, layer.runtime.minor)
+        built[sibling.name] = wheel
+    return built

@@ -18,32 +18,40 @@ from hatch_venvstacks.composition.inventory import (
     FORMAT,
     Inventory,
     LayerContents,
+    LowerLayer,
     from_document,
     to_document,
 )
 from hatch_venvstacks.composition.namespaces import init_kind
 from hatch_venvstacks.composition.native_files import read_native
-from hatch_venvstacks.contents.installation import Installation, install, target_of
+from hatch_venvstacks.contents.installation import install, target_of
 from hatch_venvstacks.contents.launchers import entry_points, relocated
 from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
-from hatch_venvstacks.model.layout import layout_of
-from hatch_venvstacks.model.lock import select_wheels
-from hatch_venvstacks.model.lock_file import read_lock
-from hatch_venvstacks.model.stack import stack_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.contents.distribution import Target
+    from hatch_venvstacks.contents.installation import Installation
     from hatch_venvstacks.contents.prefix import Installed
-    from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.lock import LockedLayer
     from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import LayerProject, Projects, Workshop
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
+    from hatch_venvstacks.store.store import Store
 
 
-def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[LayerContents]:
-    """What the layers below ``layer`` hold for its platform, in import order.
+def layers_below(
+    layer: LockedLayer,
+    work: Path,
+    *,
+    projects: Projects,
+    wheels: SiblingWheels,
+    workshop: Workshop,
+) -> list[LowerLayer]:
+    """What is known of the layers below ``layer``, for its platform, in import order.
 
     Wheels that the store knows are not looked at again; others are fetched and unpacked into
     ``work``, a new folder.
@@ -51,54 +59,45 @@ def contents_below(layer: LockedLayer, work: Path, context: Context) -> list[Lay
     :raises VenvLayerError: where a wheel cannot be had.
     """
     work.mkdir()
-    site = layout_of(context.platform, layer.runtime.minor).site_packages
-    known: dict[str, LayerContents] = {}
+    site = layer.layout.site_packages
+    known: dict[str, LowerLayer] = {}
     for spec in reversed(layer.stack.below):
-        order = stack_names(spec, layer.stack)
-        project = context.open_project(spec.root)
+        lower, project = layer.of(spec), projects.open(spec.root)
+        there = install(lower, work / spec.name / "wheels", wheels, workshop.reporter)
         parts = [
-            *_distributions(project, layer, work / spec.name / "wheels", context),
-            *_packages(project, site, context),
-            *loose_parts(project, layer, context),
+            *inventories(there, workshop),
+            *_packages(project, lower, workshop.reporter),
+            *loose_parts(project, lower),
         ]
-        one = LayerContents(spec.name, tuple(parts), frozenset(order), spec.dynlib_exclude)
-        imports = check_imports([one, *(known[name] for name in order)], site)
-        known[spec.name] = replace(one, extended=imports.extended)
+        order = [base.name for base in lower.stack.below]
+        contents = LayerContents(spec.name, tuple(parts), frozenset(order), spec.dynlib_exclude)
+        imports = check_imports([contents, *(known[name].contents for name in order)], site)
+        contents = replace(contents, extended=imports.extended)
+        known[spec.name] = LowerLayer(spec, lower.lock, contents)
     return [known[spec.name] for spec in layer.stack.below]
 
 
-def loose_parts(project: LayerProject, layer: LockedLayer, context: Context) -> list[Inventory]:
-    """The inventory of the loose files of ``project``, if there are some."""
-    site = layout_of(context.platform, layer.runtime.minor).site_packages
-    files = project.loose_files(site)
-    name = project.spec.project_name
-    return [loose_inventory(name, files, context.platform)] if files else []
+def loose_parts(project: LayerProject, layer: LockedLayer) -> list[Inventory]:
+    """The inventory of the loose files of ``project``, which is that of ``layer``, if any."""
+    files = project.loose_files(layer.layout.site_packages)
+    return [loose_inventory(layer.spec.project_name, files, layer.platform)] if files else []
 
 
-def _packages(project: LayerProject, site: str, context: Context) -> list[Inventory]:
+def _packages(project: LayerProject, layer: LockedLayer, reporter: Reporter) -> list[Inventory]:
     """What is known of the project's own wheel: nothing is built for the layer above.
 
     What building it needs may not be there in the environment of another project.
     """
-    name = str(canonicalize_name(project.spec.project_name))
+    name, site = str(canonicalize_name(layer.spec.project_name)), layer.layout.site_packages
     try:
         files = [(f"{site}/{path}", file) for path, file in project.package_files()]
     except ConfigError as error:
-        context.reporter.warning(
+        reporter.warning(
             f"What the project `{name}` below brings is not known here, and not compared with this"
             f" layer: {' '.join(str(error).split())}"
         )
         return []
-    return [loose_inventory(name, files, context.platform)] if files else []
-
-
-def _distributions(
-    project: LayerProject, layer: LockedLayer, prefix: Path, context: Context
-) -> list[Inventory]:
-    lock = read_lock(project.spec.lock_file)
-    wheels = select_wheels(lock, layer.platform, layer.runtime.version)
-    there = install(project.spec, lock, wheels, layer, prefix, context)
-    return inventories(there, layer, context)
+    return [loose_inventory(name, files, layer.platform)] if files else []
 
 
 def take_inventory(one: Installed, unowned: Sequence[str], target: Target) -> Inventory:
@@ -169,44 +168,43 @@ def _sha256(chunks: Iterable[bytes]) -> str:
     return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
 
 
-def inventories(
-    installation: Installation, layer: LockedLayer, context: Context
-) -> list[Inventory]:
+def inventories(installation: Installation, workshop: Workshop) -> list[Inventory]:
     """The inventories of all that is to be installed, sorted by name.
 
     Those that the store does not know are unpacked; they are kept there.
     """
-    digests = installation.digests
-    known = {name: kept_inventory(digest, layer, context) for name, digest in digests.items()}
-    result = [one for one in known.values() if one is not None]
-    unknown = {name for name, one in known.items() if one is None}
+    layer, digests, store = installation.layer, installation.digests, workshop.store
+    known = {name: kept_inventory(digest, layer, store) for name, digest in digests.items()}
+    result = [inventory for inventory in known.values() if inventory is not None]
+    unknown = {name for name, inventory in known.items() if inventory is None}
     if unknown:
-        target = target_of(layer, context)
+        target = target_of(layer, workshop.host)
         found = read_prefix(installation.unpack(unknown), target.host)
         unowned = unowned_files(installation.prefix, found, found, installation.isolated)
-        owners = Counter(path for one in found for path in one.files)
-        for one in found:
-            if one.name not in unknown:
+        owners = Counter(path for installed in found for path in installed.files)
+        for installed in found:
+            if installed.name not in unknown:
                 continue
-            own, more = one, unowned.get(one.name, ())
-            if any(owners[path] > 1 for path in one.files):
+            own, more = installed, unowned.get(installed.name, ())
+            if any(owners[path] > 1 for path in installed.files):
                 # The bytes of a file with two owners are those of either.
-                alone = read_prefix(installation.isolated(one.name), target.host)
-                own = next(each for each in alone if each.name == one.name)
+                alone = read_prefix(installation.isolated(installed.name), target.host)
+                own = next(each for each in alone if each.name == installed.name)
                 left = unowned_files(own.prefix, [own], [own], installation.isolated)
-                more = left.get(one.name, ())
+                more = left.get(installed.name, ())
             inventory = take_inventory(own, more, target)
-            key = _inventory_key(digests[one.name], layer, context)
-            context.store.keep_document(key, to_document(inventory))
+            store.keep_document(
+                _inventory_key(digests[installed.name], layer), to_document(inventory)
+            )
             result.append(inventory)
-    return sorted(result, key=lambda one: one.name)
+    return sorted(result, key=lambda inventory: inventory.name)
 
 
-def kept_inventory(wheel: str, layer: LockedLayer, context: Context) -> Inventory | None:
+def kept_inventory(wheel: str, layer: LockedLayer, store: Store) -> Inventory | None:
     """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
-    document = context.store.document(_inventory_key(wheel, layer, context))
+    document = store.document(_inventory_key(wheel, layer))
     return None if document is None else from_document(document)
 
 
-def _inventory_key(wheel: str, layer: LockedLayer, context: Context) -> str:
-    return f"inventory {FORMAT} {wheel} {context.platform.name} {layer.runtime.minor}"
+def _inventory_key(wheel: str, layer: LockedLayer) -> str:
+    return f"inventory {FORMAT} {wheel} {layer.platform.name} {layer.runtime.minor}"

@@ -12,40 +12,36 @@ from packaging.utils import canonicalize_name
 from hatch_venvstacks.archives.plan import Plan, PlanKind
 from hatch_venvstacks.deployment.published import FORMAT
 from hatch_venvstacks.model.lock import OVER
-from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.spec import LayerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hatch_venvstacks.composition.inventory import LowerLayer
     from hatch_venvstacks.composition.library_links import UsedLibrary
-    from hatch_venvstacks.model.layout import Layout
-    from hatch_venvstacks.model.lock import LockedLayer
-    from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.stack import LockedLayer
 
 
 def describe_layer(
     layer: LockedLayer,
     version: str,
-    platform: TargetPlatform,
-    layout: Layout,
     plans: Sequence[Plan],
     launch_module: str | None,
     relies_on: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of ``layer.json`` of a ``layer`` that is made of ``plans``.
 
-    ``layout`` is that of ``platform``, ``relies_on`` what
-    :func:`~hatch_venvstacks.contents.reliance.reliance` gives.
+    ``version`` is the project's, ``relies_on`` what :func:`reliance` gives.
     """
-    stack, folder = layer.stack, f"{layout.scripts}/"
+    stack, layout = layer.stack, layer.layout
+    folder = f"{layout.scripts}/"
     is_runtime = stack.top.kind is LayerKind.RUNTIME
     return {
         "format": FORMAT,
         "name": stack.top.name,
         "version": version,
         "kind": str(stack.top.kind),
-        "platform": platform.name,
+        "platform": layer.platform.name,
         "python": {
             "implementation": "cpython",
             "version": _python_version(layer, plans),
@@ -83,8 +79,10 @@ def _python_version(layer: LockedLayer, plans: Sequence[Plan]) -> str:
     return next(packed, layer.runtime.version)
 
 
-def reliance(layer: LockedLayer, used: Iterable[UsedLibrary]) -> list[dict[str, Any]]:
-    """``relies_on`` of the ``layer.json``: for each layer below, in import order.
+def reliance(
+    layer: LockedLayer, below: Sequence[LowerLayer], used: Iterable[UsedLibrary]
+) -> list[dict[str, Any]]:
+    """``relies_on`` of the ``layer.json``: for each of the layers ``below``, in import order.
 
     Those are the distributions that are part of the layer's resolution, at the versions that it was
     resolved with, and the libraries that its files are linked to.
@@ -96,24 +94,24 @@ def reliance(layer: LockedLayer, used: Iterable[UsedLibrary]) -> list[dict[str, 
     }
     libraries = list(used)
     result = []
-    for spec in layer.stack.below:
-        names = {*read_lock(spec.lock_file).versions(layer.platform.name)}
+    for lower in below:
+        names = {*lower.lock.versions(layer.platform.name)}
         # A project that a layer below includes may be required, too.
-        names.add(str(canonicalize_name(spec.project_name)))
+        names.add(str(canonicalize_name(lower.spec.project_name)))
         held = {name: needed[name] for name in sorted(names & needed.keys())}
         for name in held:
             # Those further down are hidden by this one.
             del needed[name]
         result.append(
             {
-                "name": spec.name,
+                "name": lower.spec.name,
                 "distributions": [
                     {"name": name, "version": version} for name, version in held.items()
                 ],
                 "libraries": [
-                    {"soname": one.soname, "path": one.path}
-                    for one in libraries
-                    if one.layer == spec.name
+                    {"soname": library.soname, "path": library.path}
+                    for library in libraries
+                    if library.layer == lower.spec.name
                 ],
             }
         )

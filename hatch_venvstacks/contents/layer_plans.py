@@ -27,13 +27,12 @@ from hatch_venvstacks.composition.startup import StartUp, check_path_files
 from hatch_venvstacks.composition.wiring import Ties, wiring_plan
 from hatch_venvstacks.contents.compiler import compiler_of
 from hatch_venvstacks.contents.installation import install
-from hatch_venvstacks.contents.inventories import contents_below, inventories, loose_parts
+from hatch_venvstacks.contents.inventories import inventories, layers_below, loose_parts
 from hatch_venvstacks.contents.layer_json import describe_layer, reliance
 from hatch_venvstacks.contents.plan_cache import Shaping, layer_distributions
 from hatch_venvstacks.contents.runtime import RuntimeLibraries, runtime_plan
 from hatch_venvstacks.model.checks import report
-from hatch_venvstacks.model.layout import check_buildable, layout_of
-from hatch_venvstacks.model.lock import select_wheels
+from hatch_venvstacks.model.layout import check_buildable
 from hatch_venvstacks.model.spec import LayerKind
 
 if TYPE_CHECKING:
@@ -41,12 +40,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.archives.kept_segments import Shelf
-    from hatch_venvstacks.composition.inventory import Inventory
+    from hatch_venvstacks.common.reporter import Reporter
+    from hatch_venvstacks.composition.inventory import Inventory, LowerLayer
     from hatch_venvstacks.composition.library_links import Linking
-    from hatch_venvstacks.contents.installation import Installation
-    from hatch_venvstacks.model.context import Context, LayerProject
+    from hatch_venvstacks.contents.compiler import Compiler
     from hatch_venvstacks.model.layout import Layout
-    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import LayerProject, Projects, Workshop
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 
 
 @dataclass(frozen=True)
@@ -64,55 +66,65 @@ class _Surroundings:
     linking: Linking
     preloaded: tuple[tuple[str, str], ...]
 
+    def inits(self, site: str) -> frozenset[str]:
+        """The ``__init__.py`` files, in the layer, that have to find parts in other layers."""
+        return frozenset(f"{site}/{folder}/__init__.py" for folder in self.extended)
+
 
 def layer_plans(
     project: LayerProject,
     layer: LockedLayer,
     own: Path | None,
     work: Path,
-    context: Context,
+    *,
+    projects: Projects,
+    wheels: SiblingWheels,
+    mtime: int,
+    workshop: Workshop,
     shelf: Shelf | None = None,
 ) -> tuple[list[Plan], dict[str, Any]]:
     """Everything that the layer is made of, in the archive's order, and its ``layer.json``.
 
-    ``own`` is the wheel of the project, where that is a part of the layer. The plans name files in
-    ``work``, a new folder that must outlive them; plans that ``shelf`` has segments of come without
-    content.
+    ``own`` is the wheel of the project, where that is a part of the layer; ``mtime`` dates its own
+    files (seconds since the epoch). The plans name files in ``work``, a new folder that must
+    outlive them; plans that ``shelf`` has segments of come without content.
 
     :raises VenvLayerError: where the layer cannot be put together, or what it and the layers below
         hold does not go together.
     """
-    check_buildable(context.host, context.platform)
+    check_buildable(workshop.host, layer.platform)
     work.mkdir()
-    spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
-    there = _installed(project, layer, own, work / "wheels", context)
-    compiler = compiler_of(layer, work / "compiled", context, own=there.built)
+    spec, layout = layer.spec, layer.layout
+    if project.scripts and spec.kind is LayerKind.APPLICATION and own is None:
+        workshop.reporter.warning(
+            f"`{spec.project_name}` has scripts, but its package is not in the layer:"
+            " hatchling finds no files for its wheel, or `include-project` is false"
+        )
+    there = install(layer, work / "wheels", wheels, workshop.reporter, own)
+    compiler = compiler_of(layer, work / "compiled", workshop, own=there.built)
     plans = []
     if spec.kind is LayerKind.RUNTIME:
-        plans.append(runtime_plan(layer, work / "runtime", context, shelf, compiler))
-    parts = inventories(there, layer, context)
-    around = _surroundings(project, layer, parts, work, context)
-    shaping = replace(_shaping(there, around, layer, context), compiler=compiler)
-    plans += layer_distributions(there, parts, shaping, layer, context, shelf)
-    loose = [member_of(path, file) for path, file in project.loose_files(layout.site_packages)]
-    if loose:
-        members = tuple(sorted(loose, key=lambda member: member.path))
-        loose_plan = Plan(
-            PlanKind.PROJECT, spec.project_name, project.version, members, context.mtime
-        )
-        plans.append(compiler.plan(loose_plan, checked=True) if compiler else loose_plan)
+        plans.append(runtime_plan(layer, work / "runtime", shelf, compiler))
+    parts = inventories(there, workshop)
+    below = layers_below(layer, work / "below", projects=projects, wheels=wheels, workshop=workshop)
+    libraries = RuntimeLibraries(layer, work / "libraries")
+    top = (*parts, *loose_parts(project, layer))
+    around = _surroundings(layer, top, below, libraries, workshop.reporter)
+    dates = dict.fromkeys((*there.built, str(canonicalize_name(spec.project_name))), mtime)
+    shaping = Shaping(around.inits(layout.site_packages), dates, compiler)
+    plans += layer_distributions(there, parts, shaping, shelf, workshop)
+    plans += _loose_plans(project, layout, mtime, compiler)
     check_path_files(plans, layout)
     launch = project.launch_name
     if launch is not None:
-        below = partial(_site_folders, around.layers[1:], layout)
-        check_launch_module(launch, plans, layout.site_packages, lambda: layer.python, below)
-    relies_on = reliance(layer, around.linking.used)
-    described = describe_layer(
-        layer, project.version, context.platform, layout, plans, launch, relies_on
-    )
+        folders = partial(_site_folders, around.layers[1:], layout)
+        site, python = layout.site_packages, layer.cpython
+        check_launch_module(launch, plans, site, lambda: python.python, folders)
+    relies_on = reliance(layer, below, around.linking.used)
+    described = describe_layer(layer, project.version, plans, launch, relies_on)
     wiring = wiring_plan(layer.stack, layout, described, _ties(around, plans, layout))
     plans.append(compiler.plan(wiring, checked=False) if compiler else wiring)
-    check_names(plans, context.platform, layout, context.reporter)
+    check_names(plans, layer.platform, layout, workshop.reporter)
     # What is executable on Windows says its name, and a machine with Windows knows nothing else.
     return [_plain(plan) for plan in plans] if layout.is_windows else plans, described
 
@@ -123,76 +135,61 @@ def _plain(plan: Plan) -> Plan:
     )
 
 
-def _installed(
-    project: LayerProject, layer: LockedLayer, own: Path | None, prefix: Path, context: Context
-) -> Installation:
-    """What the layer's lock adds, and its own wheel, unpacked."""
-    spec = layer.spec
-    if project.scripts and spec.kind is LayerKind.APPLICATION and own is None:
-        context.reporter.warning(
-            f"`{spec.project_name}` has scripts, but its package is not in the layer:"
-            " hatchling finds no files for its wheel, or `include-project` is false"
-        )
-    wheels = select_wheels(layer.lock, layer.platform, layer.runtime.version)
-    return install(spec, layer.lock, wheels, layer, prefix, context, own)
+def _loose_plans(
+    project: LayerProject, layout: Layout, mtime: int, compiler: Compiler | None
+) -> list[Plan]:
+    """The plan of the files of ``project`` that no wheel holds, if there are some."""
+    loose = [member_of(path, file) for path, file in project.loose_files(layout.site_packages)]
+    if not loose:
+        return []
+    members = tuple(sorted(loose, key=lambda member: member.path))
+    plan = Plan(PlanKind.PROJECT, project.spec.project_name, project.version, members, mtime)
+    return [compiler.plan(plan, checked=True) if compiler else plan]
 
 
 def _surroundings(
-    project: LayerProject,
     layer: LockedLayer,
     parts: Sequence[Inventory],
-    work: Path,
-    context: Context,
+    below: Sequence[LowerLayer],
+    libraries: RuntimeLibraries,
+    reporter: Reporter,
 ) -> _Surroundings:
-    """Look at the layer and at those below together; findings are reported."""
-    spec, layout = layer.spec, layout_of(context.platform, layer.runtime.minor)
-    site = layout.site_packages
-    own = (*parts, *loose_parts(project, layer, context))
-    names = frozenset(base.name for base in layer.stack.below)
-    top = LayerContents(spec.name, own, names, spec.dynlib_exclude)
-    layers = (top, *contents_below(layer, work / "below", context))
-    libraries = RuntimeLibraries(layer, work / "libraries", context)
+    """Look at the layer, which holds ``parts``, and at those below together; report findings."""
+    spec, site = layer.spec, layer.layout.site_packages
+    names = frozenset(lower.spec.name for lower in below)
+    top = LayerContents(spec.name, tuple(parts), names, spec.dynlib_exclude)
+    layers = (top, *(lower.contents for lower in below))
     imports = check_imports(layers, site)
-    packages = package_files(layers, site, links=not layout.is_windows)
+    packages = package_files(layers, site, links=not layer.layout.is_windows)
     linking = link_libraries(layers, site, layer.platform, libraries, packages.beside)
-    loaded = _preloaded(layer, layers, libraries)
+    loaded = _preloaded((spec, *(lower.spec for lower in below)), layers, libraries)
     findings = (
         *imports.findings,
         *check_files(layers, site),
-        *check_cases(layers, site, context.platform),
+        *check_cases(layers, site, layer.platform),
         *packages.findings,
         *linking.findings,
     )
-    report(findings, spec.checks, spec.name, context.reporter)
+    report(findings, spec.checks, spec.name, reporter)
     return _Surroundings(layers, imports.extended, packages, linking, loaded)
 
 
 def _preloaded(
-    layer: LockedLayer, layers: Sequence[LayerContents], libraries: RuntimeLibraries
+    specs: Sequence[LayerSpec], layers: Sequence[LayerContents], libraries: RuntimeLibraries
 ) -> tuple[tuple[str, str], ...]:
     """What the layer asks to be loaded, and what those below do: their code runs here, too."""
     found: dict[tuple[str, str], None] = {}
-    for spec, contents in zip(layer.stack.layers, layers, strict=True):
+    for spec, contents in zip(specs, layers, strict=True):
         if spec.dynlib_preload:
-            own = [one for one in layers if one is contents or one.name in contents.below]
+            own = [lower for lower in layers if lower is contents or lower.name in contents.below]
             found.update(dict.fromkeys(preloaded(spec.dynlib_preload, own, libraries)))
     return tuple(found)
-
-
-def _shaping(
-    there: Installation, around: _Surroundings, layer: LockedLayer, context: Context
-) -> Shaping:
-    name = str(canonicalize_name(layer.spec.project_name))
-    layout = layout_of(context.platform, layer.runtime.minor)
-    inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
-    dates = dict.fromkeys((*there.built, name), context.mtime)
-    return Shaping(layout, frozenset(inits), dates)
 
 
 def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
     """What the wiring must have for the layers below, besides what every layer has."""
     held = {member.path for plan in plans for member in plan.members}
-    inits = {f"{layout.site_packages}/{folder}/__init__.py" for folder in around.extended}
+    inits = around.inits(layout.site_packages)
     libraries = around.linking.links
     found = (*link_data(around.layers, layout, around.packages, libraries), *libraries)
     links = {link.path: link.layer for link in found}

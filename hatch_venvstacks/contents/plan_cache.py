@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.archives.kept_segments import Shelf
     from hatch_venvstacks.archives.plan import Member, Plan
+    from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.composition.inventory import Inventory
     from hatch_venvstacks.contents.compiler import Compiler
     from hatch_venvstacks.contents.distribution import Compiling
     from hatch_venvstacks.contents.installation import Installation
-    from hatch_venvstacks.model.context import Context
-    from hatch_venvstacks.model.layout import Layout
-    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Shaping:
     their own. ``compiler`` compiles modules, if that is wanted.
     """
 
-    layout: Layout
     extended: frozenset[str]
     dates: Mapping[str, int]
     compiler: Compiler | None = None
@@ -46,9 +45,8 @@ def layer_distributions(
     there: Installation,
     parts: Sequence[Inventory],
     shaping: Shaping,
-    layer: LockedLayer,
-    context: Context,
     shelf: Shelf | None,
+    workshop: Workshop,
 ) -> list[Plan]:
     """A plan for each of the distributions ``parts`` of ``there``, sorted by name.
 
@@ -56,10 +54,8 @@ def layer_distributions(
 
     :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
     """
-    claims = _claims(parts, shaping.layout.site_packages)
-    keys = {
-        part.name: distribution_key(part, there, claims, shaping, layer, context) for part in parts
-    }
+    claims = _claims(parts, there.layer.layout.site_packages)
+    keys = {part.name: distribution_key(part, there, claims, shaping) for part in parts}
     plans = {}
     for name, key in keys.items():
         packed = shelf.find(key) if shelf else None
@@ -68,10 +64,10 @@ def layer_distributions(
     wanted = keys.keys() - plans.keys()
     if wanted:
         rivals = {one for owners in claims.values() if wanted & {*owners} for one in owners}
-        compiling = _compiling(shaping.compiler, len(wanted), context)
+        compiling = _compiling(shaping.compiler, len(wanted), workshop.reporter)
         found = distribution_plans(
             there.unpack({*wanted, *rivals}),
-            target_of(layer, context),
+            target_of(there.layer, workshop.host),
             there.isolated,
             dates=shaping.dates,
             extended=shaping.extended,
@@ -82,10 +78,10 @@ def layer_distributions(
     return [plans[name] for name in sorted(plans)]
 
 
-def _compiling(compiler: Compiler | None, count: int, context: Context) -> Compiling | None:
+def _compiling(compiler: Compiler | None, count: int, reporter: Reporter) -> Compiling | None:
     if compiler is None:
         return None
-    progress = Progress(context.reporter, "Compiling the modules of distributions", count)
+    progress = Progress(reporter, "Compiling the modules of distributions", count)
 
     def compiling(name: str, members: Sequence[Member]) -> list[Member]:
         found = compiler.distribution(name, members)
@@ -111,8 +107,6 @@ def distribution_key(
     there: Installation,
     claims: Mapping[str, Sequence[str]],
     shaping: Shaping,
-    layer: LockedLayer,
-    context: Context,
 ) -> str:
     """What stands for all that the plan of the distribution ``part`` depends on.
 
@@ -126,9 +120,9 @@ def distribution_key(
     return recipe_key(
         "distribution",
         there.digests[part.name],
-        context.platform.name,
-        layer.runtime.minor,
-        _launchers(layer, shaping),
+        there.layer.platform.name,
+        there.layer.runtime.minor,
+        _launchers(there.layer),
         shared,
         sorted(shaping.extended & part.files.keys()),
         shaping.dates.get(part.name, MEMBER_TIME),
@@ -136,9 +130,9 @@ def distribution_key(
     )
 
 
-def _launchers(layer: LockedLayer, shaping: Shaping) -> list[str]:
+def _launchers(layer: LockedLayer) -> list[str]:
     """Which Python launchers start, and whose programs they are, where they are programs."""
-    return [str(layer.spec.kind), version("installer")] if shaping.layout.is_windows else []
+    return [str(layer.spec.kind), version("installer")] if layer.layout.is_windows else []
 
 
 def _compiled(name: str, compiler: Compiler | None) -> list[str | bool]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.common.errors import ToolError
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import LockedRuntime
+    from hatch_venvstacks.model.runtime import LockedRuntime
     from hatch_venvstacks.sources.held_below import Held
 
     # Target platform -> normalized name -> version.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -14,96 +13,103 @@ from hatch_venvstacks.common.errors import ConfigError, LockError
 from hatch_venvstacks.locking.source_changes import check_pythons
 from hatch_venvstacks.locking.staleness import changed_wheels
 from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
-from hatch_venvstacks.model.lock import command_in
 from hatch_venvstacks.sources.held_below import HeldProject
 from hatch_venvstacks.sources.held_indexes import with_held
 from hatch_venvstacks.sources.indexes import check_folders, resolution_indexes
 from hatch_venvstacks.sources.layer_siblings import held_siblings, layer_siblings
-from hatch_venvstacks.sources.runtimes.runtime import interpreter, lock_runtime
+from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hatch_venvstacks.locking.generated_project import Pins
-    from hatch_venvstacks.model.context import Context, Upgrade
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
-    from hatch_venvstacks.model.stack import Stack
+    from hatch_venvstacks.model.runtime import LockedRuntime
+    from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.model.stack import StackLocks
+    from hatch_venvstacks.model.workshop import Projects, Upgrade, Workshop
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 
 # What stands for the interpreter of a runtime among the names to upgrade.
 CPYTHON = "cpython"
 
 
-@dataclass(frozen=True)
-class Base:
-    """What a layer stands on: its stack, and the locks below it in import order."""
-
-    stack: Stack
-    below: Sequence[tuple[LayerSpec, Lock]]
-
-    @property
-    def spec(self) -> LayerSpec:
-        """The layer itself."""
-        return self.stack.top
-
-
-def make_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
-    """The lock of the layer on ``base``; nothing is written.
+def make_lock(
+    base: StackLocks,
+    previous: Lock | None,
+    upgrade: Upgrade,
+    *,
+    projects: Projects,
+    wheels: SiblingWheels,
+    workshop: Workshop,
+) -> Lock:
+    """The lock of the layer on top of ``base``; nothing is written.
 
     What ``previous`` holds is kept where it still fits, and is not to be upgraded.
 
     :raises VenvLayerError: where there is none.
     """
     # A build that has its lock does without.
-    from hatch_venvstacks.locking.resolve import Ground, resolve
+    from hatch_venvstacks.locking.generated_project import Ground
+    from hatch_venvstacks.locking.resolve import resolve
 
     spec = base.spec
-    targets = layer_targets(spec, base.below, previous, context.host)
-    names = ", ".join(one.name for one in targets)
-    context.reporter.info(f"Locking `{spec.name}` for {names}")
-    runtime = _runtime(base, targets, previous, context)
+    targets = layer_targets(spec, base.below, previous, workshop.host)
+    names = ", ".join(target.name for target in targets)
+    workshop.reporter.info(f"Locking `{spec.name}` for {names}")
+    runtime = _runtime(base, targets, previous, upgrade, workshop)
     check_python(spec, runtime)
-    python = layer_python(runtime, base.stack, context)
-    refresh = list(changed_wheels(previous, context.store)) if previous else []
-    pins = _pins(previous, context.upgrade)
+    cpython = locked_cpython(runtime, base.stack.runtime.root, workshop)
+    python, release = cpython.python, running_release(runtime)
     excluded = excluded_packages(spec, base.below)
     locks = [lock for _, lock in base.below]
     indexes = with_held(resolution_indexes(spec, base.stack.below), locks, targets)
     check_folders(spec, indexes)
-    siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
-
+    siblings = layer_siblings(spec, cpython, wheels)
     warnings: dict[str, Sequence[str]] = {}
 
-    def resolved(projects: Sequence[HeldProject]) -> Lock:
-        with context.store.workspace() as work:
-            release = running_release(runtime)
-            ground = Ground(runtime, targets, python, work, excluded, indexes, release)
-            ground = replace(ground, warn=warnings.__setitem__)
+    def resolved(held: Sequence[HeldProject]) -> Lock:
+        with workshop.store.workspace() as work:
             return resolve(
                 spec,
                 base.below,
-                ground,
-                projects=projects,
+                Ground(
+                    runtime,
+                    targets,
+                    python,
+                    work,
+                    excluded,
+                    indexes,
+                    release,
+                    warn=warnings.__setitem__,
+                ),
+                projects=held,
                 siblings=siblings,
-                pins=pins,
-                refresh=refresh,
+                pins=_pins(previous, upgrade),
+                refresh=list(changed_wheels(previous, workshop.store)) if previous else [],
             )
 
-    projects = projects_below(base, None, context)
-    lock = resolved(projects)
+    held = projects_below(base, None, projects=projects, wheels=wheels, workshop=workshop)
+    lock = resolved(held)
     # What is required through others is known only now.
-    required = projects_below(base, lock, context)
-    if required != projects:
+    required = projects_below(base, lock, projects=projects, wheels=wheels, workshop=workshop)
+    if required != held:
         lock = resolved(required)
-    check_pythons(lock, siblings, running_release(runtime))
+    check_pythons(lock, siblings, release)
     for line in (line for lines in warnings.values() for line in lines):
-        context.reporter.warning(line)
+        workshop.reporter.warning(line)
     return lock
 
 
-def projects_below(base: Base, lock: Lock | None, context: Context) -> list[HeldProject]:
+def projects_below(
+    base: StackLocks,
+    lock: Lock | None,
+    *,
+    projects: Projects,
+    wheels: SiblingWheels,
+    workshop: Workshop,
+) -> list[HeldProject]:
     """The projects of layers below that the top layer may require, itself or through others.
 
     They are the layers' own projects, and the siblings that layers hold. A version that is computed
@@ -114,10 +120,10 @@ def projects_below(base: Base, lock: Lock | None, context: Context) -> list[Held
     names: set[str] = {canonicalize_name(Requirement(text).name) for text in stack.top.requirements}
     if lock is not None:
         names.update(name for below in lock.inputs.below.values() for name in below)
-    projects = []
+    found = []
     for layer in stack.below:
         if layer.include_project:
-            name, project = canonicalize_name(layer.project_name), context.open_project(layer.root)
+            name, project = canonicalize_name(layer.project_name), projects.open(layer.root)
             if name not in names and not project.has_static_version:
                 continue
             try:
@@ -127,36 +133,11 @@ def projects_below(base: Base, lock: Lock | None, context: Context) -> list[Held
                 if name in names:
                     raise
             else:
-                projects.append(held)
+                found.append(held)
     if base.below:
-        runtime = runtime_of(base.below)
-        projects += held_siblings(base.below, runtime, stack.runtime.root, context)
-    return projects
-
-
-def runtime_of(locks: Sequence[tuple[LayerSpec, Lock]]) -> LockedRuntime:
-    """The CPython of the last of ``locks``, which is a runtime's.
-
-    :raises LockError: where that lock names none.
-    """
-    spec, lock = locks[-1]
-    if lock.inputs.runtime is None:
-        raise LockError(
-            f"The lock of runtime `{spec.name}` names no Python: {lock.path}",
-            hint=f"Delete it and make it anew: {command_in(spec.root)}",
-        )
-    return lock.inputs.runtime
-
-
-def layer_python(runtime: LockedRuntime, stack: Stack, context: Context) -> Path:
-    """A CPython for this machine, of the minor release of the stack's runtime."""
-    return interpreter(
-        runtime,
-        context.host.name,
-        stack.runtime.root,
-        store=context.store,
-        reporter=context.reporter,
-    )
+        cpython = locked_cpython(base.runtime(), stack.runtime.root, workshop)
+        found += held_siblings(base.below, cpython, wheels)
+    return found
 
 
 def check_python(spec: LayerSpec, runtime: LockedRuntime) -> None:
@@ -180,19 +161,21 @@ def running_release(runtime: LockedRuntime) -> str:
 
 
 def _runtime(
-    base: Base, targets: Sequence[TargetPlatform], previous: Lock | None, context: Context
+    base: StackLocks,
+    targets: Sequence[TargetPlatform],
+    previous: Lock | None,
+    upgrade: Upgrade,
+    workshop: Workshop,
 ) -> LockedRuntime:
     spec = base.spec
     if spec.runtime is None:
-        return runtime_of(base.below)
+        return base.runtime()
     kept = previous.inputs.runtime if previous else None
-    return lock_runtime(
+    source = runtime_source(spec.runtime.origin, spec.root, workshop)
+    return source.lock(
         spec.runtime,
-        [one.name for one in targets],
-        spec.root,
-        store=context.store,
-        reporter=context.reporter,
-        previous=None if context.upgrade.includes(CPYTHON) else kept,
+        [target.name for target in targets],
+        None if upgrade.includes(CPYTHON) else kept,
     )
 
 

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.sources.siblings import Sibling
 
-__all__ = ["Ground", "resolve"]
-
 
 def resolve(
     spec: LayerSpec,

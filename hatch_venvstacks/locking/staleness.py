@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.model.lock import DYNAMIC, OVER, REQUIRES, wheel_location
-from hatch_venvstacks.model.spec import RuntimeOrigin
 from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.model.runtime import LockedRuntime
+    from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.store.store import Store
 
 
@@ -132,7 +132,7 @@ def _runtime_changes(spec: LayerSpec, locked: LockedRuntime | None) -> list[str]
     lines = []
     if request.version and not _fits(request.version, locked.version):
         lines.append(f"`python` is now {request.version}, was {locked.version}")
-    if request.origin is RuntimeOrigin.ARCHIVE:
+    if request.archives:
         lines += [
             f"`python-source` has another archive for {platform}"
             for platform, archive in locked.archives.items()

@@ -8,7 +8,6 @@ from packaging.requirements import Requirement
 
 from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.model.platforms import LINUX_GLIBC, MACOS_RELEASE, PLATFORMS
-from hatch_venvstacks.model.spec import RuntimeOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +53,8 @@ def excluded_packages(spec: LayerSpec, below: Below) -> tuple[str, ...]:
 def _runtime(spec: LayerSpec, previous: Lock | None, host: TargetPlatform) -> tuple[str, ...]:
     if spec.platforms:
         return spec.platforms
-    copied = spec.runtime is not None and spec.runtime.origin is RuntimeOrigin.HOST
-    if previous is None or copied:
+    only_here = spec.runtime is not None and spec.runtime.origin.only_here
+    if previous is None or only_here:
         return (host.name,)
     return previous.inputs.platforms
 

@@ -16,7 +16,6 @@ from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.model.context import PLATFORM
 from hatch_venvstacks.model.platforms import (
     LINUX_GLIBC,
     MACOS_RELEASE,
@@ -27,14 +26,16 @@ from hatch_venvstacks.model.platforms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from packaging.pylock import Package, PackageWheel
 
     from hatch_venvstacks.model.index import Index
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
-    from hatch_venvstacks.model.stack import Stack
+    from hatch_venvstacks.model.runtime import LockedRuntime
+
+# Which platforms a build is for: the name of an environment variable.
+PLATFORM = "HATCH_VENVLAYER_PLATFORM"
 
 TOOL = "hatch-venvstacks"
 # Between the version that is imported and those of further layers that it hides.
@@ -266,31 +267,3 @@ def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
     if shown == os.curdir:
         return f"`{command}`"
     return f"`{command}` in `{Path(shown).as_posix()}`"
-
-
-@dataclass(frozen=True)
-class LockedLayer:
-    """A layer that can be built: its stack, its lock, and what the runtime's lock holds.
-
-    ``platform`` is the one that it is built for, with the oldest system that must run it.
-    ``find_python`` gives :attr:`python`, which may have to be fetched, and is checked.
-    """
-
-    stack: Stack
-    lock: Lock
-    runtime: LockedRuntime
-    platform: TargetPlatform
-    find_python: Callable[[], Path]
-
-    @cached_property
-    def python(self) -> Path:
-        """A CPython for this machine, of the minor release of the runtime.
-
-        :raises RuntimeSourceError: where none can be had.
-        """
-        return self.find_python()
-
-    @property
-    def spec(self) -> LayerSpec:
-        """The layer itself."""
-        return self.stack.top

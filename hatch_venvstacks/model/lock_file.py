@@ -26,7 +26,7 @@ from hatch_venvstacks.model.lock import (
     lock_command,
 )
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
 
 if sys.version_info >= (3, 11):
     import tomllib

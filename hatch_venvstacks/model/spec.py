@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.model.archive_format import ArchiveFormat
     from hatch_venvstacks.model.index import Index
+    from hatch_venvstacks.model.runtime import RuntimeRequest
 
 LOCATION = "tool.hatch.build.targets.venvlayer"
 
@@ -32,56 +33,6 @@ class LayerKind(str, Enum):
 
     def __str__(self) -> str:
         return self.value
-
-
-class RuntimeOrigin(str, Enum):
-    """Where the CPython of a runtime layer comes from (option ``python-source``)."""
-
-    STANDALONE = "python-build-standalone"
-    HOST = "host"
-    ARCHIVE = "archive"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(frozen=True)
-class RuntimeArchive:
-    """A packed CPython: its address (``https:``, ``http:`` or ``file:``) and its SHA-256 (hex)."""
-
-    url: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class RuntimeRequest:
-    """The options ``python`` and ``python-source`` of a runtime layer, as the user wrote them.
-
-    ``version`` is ``"3.11.13"``, ``"3.11"``, or empty where ``python`` is left out (``host`` only).
-    ``archives`` maps target platforms to archives, for :attr:`RuntimeOrigin.ARCHIVE` only.
-    """
-
-    origin: RuntimeOrigin
-    version: str = ""
-    archives: Mapping[str, RuntimeArchive] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class LockedRuntime:
-    """What a runtime layer's lock says of its CPython.
-
-    ``version`` is the full release (``"3.11.13"``), for :attr:`RuntimeOrigin.HOST` the minor
-    release (``"3.11"``). ``archives`` maps target platforms to archives; empty for ``host``.
-    """
-
-    origin: RuntimeOrigin
-    version: str
-    archives: Mapping[str, RuntimeArchive] = field(default_factory=dict)
-
-    @property
-    def minor(self) -> str:
-        """The minor release, ``"3.11"``: what wheels, folders and upper layers depend on."""
-        return ".".join(self.version.split(".")[:2])
 
 
 @dataclass(frozen=True)

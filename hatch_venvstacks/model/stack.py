@@ -1,4 +1,4 @@
-"""Base layers: from a layer to everything that it stands on, in import order.
+"""Base layers: from a layer to everything that it stands on, in import order, and their locks.
 
 The order is the C3 linearization (https://www.python.org/download/releases/2.3/mro/), the one that
 Python uses for base classes: every layer comes before the layers it stands on, and base layers
@@ -8,15 +8,23 @@ come in the order in which ``base-layers`` names them.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.common.errors import StackError
+from hatch_venvstacks.common.errors import LockError, StackError
+from hatch_venvstacks.model.layout import layout_of
+from hatch_venvstacks.model.lock import Lock, command_in, select_wheels
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from hatch_venvstacks.model.layout import Layout
+    from hatch_venvstacks.model.lock import Lock, LockedWheel
+    from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.runtime import CPython, LockedRuntime
 
     ReadLayer = Callable[[Path], LayerSpec]
 
@@ -40,6 +48,113 @@ class Stack:
     def runtime(self) -> LayerSpec:
         """The runtime layer: the last one."""
         return self.layers[-1]
+
+    def of(self, layer: LayerSpec) -> Stack:
+        """The stack of ``layer``, which is one of this stack's.
+
+        C3 keeps the order of each layer's own stack, so that is the order here.
+        """
+        names = self._names_below[layer.name]
+        return Stack(layer, tuple(spec for spec in self.below if spec.name in names))
+
+    @cached_property
+    def _names_below(self) -> dict[str, frozenset[str]]:
+        """The names of all layers below each layer."""
+        names = {os.path.realpath(spec.root): spec.name for spec in self.layers}
+        found: dict[str, frozenset[str]] = {}
+        for spec in reversed(self.layers):
+            bases = [names[os.path.realpath(folder)] for folder in spec.base_layers]
+            found[spec.name] = frozenset(bases).union(*(found[base] for base in bases))
+        return found
+
+
+@dataclass(frozen=True)
+class StackLocks:
+    """A stack with the ``locks`` of its layers below, by their names; the top one may have none."""
+
+    stack: Stack
+    locks: Mapping[str, Lock]
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The layer at the top."""
+        return self.stack.top
+
+    @cached_property
+    def below(self) -> tuple[tuple[LayerSpec, Lock], ...]:
+        """The layers below with their locks, in import order."""
+        return tuple((spec, self.locks[spec.name]) for spec in self.stack.below)
+
+    def runtime(self, lock: Lock | None = None) -> LockedRuntime:
+        """The CPython of the stack; ``lock`` is that of the top layer, which may be the runtime.
+
+        :raises LockError: where the lock of the runtime layer names none.
+        """
+        below = self.below[-1][1] if self.below else lock
+        found = None if below is None else below.inputs.runtime
+        if found is None:
+            path = self.stack.runtime.lock_file if below is None else below.path
+            raise LockError(
+                f"The lock of runtime `{self.stack.runtime.name}` names no Python: {path}",
+                hint=f"Delete it and make it anew: {command_in(self.stack.runtime.root)}",
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class LockedLayer:
+    """A layer that can be built: its stack, the locks of all of that, and what is built for.
+
+    ``locks`` are those of all layers of the stack, by their names. ``platform`` is the target
+    platform that it is built for, with the oldest system that must run this layer. ``cpython`` is
+    the CPython of the stack's runtime.
+    """
+
+    stack: Stack
+    locks: Mapping[str, Lock]
+    platform: TargetPlatform
+    cpython: CPython
+
+    @property
+    def spec(self) -> LayerSpec:
+        """The layer itself."""
+        return self.stack.top
+
+    @property
+    def lock(self) -> Lock:
+        """The lock of the layer itself."""
+        return self.locks[self.spec.name]
+
+    @property
+    def runtime(self) -> LockedRuntime:
+        """What the lock of the runtime layer says of its CPython."""
+        return self.cpython.locked
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where files of a layer lie on the platform."""
+        return layout_of(self.platform, self.runtime.minor)
+
+    @property
+    def below(self) -> tuple[tuple[LayerSpec, Lock], ...]:
+        """The layers below with their locks, in import order."""
+        return tuple((spec, self.locks[spec.name]) for spec in self.stack.below)
+
+    @cached_property
+    def wheels(self) -> tuple[LockedWheel, ...]:
+        """The wheels that the layer adds on the platform, sorted by name.
+
+        :raises LockError: where the lock has none for a distribution.
+        """
+        return tuple(select_wheels(self.lock, self.platform, self.runtime.version))
+
+    def of(self, layer: LayerSpec) -> LockedLayer:
+        """``layer``, which is one of this stack's, for the same target platform.
+
+        The oldest system is then the one that must run ``layer``.
+        """
+        platform = self.locks[layer.name].target(self.platform.name)
+        return replace(self, stack=self.stack.of(layer), platform=platform)
 
 
 def build_stack(top: LayerSpec, read: ReadLayer) -> Stack:
@@ -175,19 +290,3 @@ def _check_names(stack: Stack) -> None:
                 f"{other.root} and {layer.root}",
                 hint="Set `name` in one of them: it is the layer's folder on the target machine",
             )
-
-
-def stack_names(spec: LayerSpec, stack: Stack) -> list[str]:
-    """The names of the layers below ``spec``, which is in ``stack``, in its own import order.
-
-    C3 keeps the order of each layer's own stack, so that is the order in ``stack``.
-    """
-    layers = {os.path.realpath(one.root): one for one in stack.below}
-    found: set[str] = set()
-    pending = list(spec.base_layers)
-    while pending:
-        base = layers[os.path.realpath(pending.pop())]
-        if base.name not in found:
-            found.add(base.name)
-            pending += base.base_layers
-    return [one.name for one in stack.below if one.name in found]

@@ -1,7 +1,6 @@
 """The stages in their order: config -> spec -> stack -> lock -> segments -> archive -> metadata.
 
-Nothing else knows of more than one stage. The adapter to hatchling calls one of the three public
-functions, one for each version of the target.
+Nothing else knows of more than one stage.
 """
 
 from __future__ import annotations
@@ -36,51 +35,55 @@ from hatch_venvstacks.pipeline.unchanged import (
 
 if TYPE_CHECKING:
     from hatch_venvstacks.archives.archive import Archive
-    from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import LayerProject
+    from hatch_venvstacks.pipeline.session import Session
 
 # Folders in which files are made before they get their names.
 PACKING = ".archive-"
 
 
-def build_archive(project: LayerProject, folder: Path, context: Context) -> Path:
-    """Build the archive of ``project`` and its metadata into ``folder``; give the archive's path.
+def build_archive(project: LayerProject, folder: Path, platform: str, session: Session) -> Path:
+    """Build the archive of ``project`` for ``platform``, and its metadata, into ``folder``.
+
+    Gives the archive's path.
 
     :raises VenvLayerError: of any kind; then nothing is written to ``folder``.
     """
-    spec = project.spec
-    with context.store.workspace() as work:
-        layer = ensure_lock(spec, context)
-        own = own_wheel(project, work / "own", context)
-        archive_format = spec.archive_format or format_of(context.platform)
+    spec, workshop = project.spec, session.workshop
+    store, reporter = workshop.store, workshop.reporter
+    with store.workspace() as work:
+        layer = ensure_lock(spec, platform, session)
+        own = own_wheel(project, work / "own", reporter)
+        archive_format = spec.archive_format or format_of(layer.platform)
         compression = compression_of(archive_format, spec.compression_level)
-        shelf = Shelf(context.store, spec.name, archive_format, compression)
-        name = f"{spec.name}-{project.version}-{context.platform.name}{archive_format.suffix}"
-        files = read_files(project, layer, context)
-        key = inputs_key(project, layer, own, files, shelf, context)
-        built = find_built(key, folder / name, context.store)
+        shelf = Shelf(store, spec.name, archive_format, compression)
+        name = f"{spec.name}-{project.version}-{platform}{archive_format.suffix}"
+        files = read_files(project, layer, session.projects, session.wheels)
+        key = inputs_key(project, layer, own, files, shelf, session.mtime)
+        built = find_built(key, folder / name, store)
         if built is not None:
             for warning in built.warnings:
-                context.reporter.warning(warning)
-            context.reporter.info(f"Nothing has changed since {name} was built")
+                reporter.warning(warning)
+            reporter.info(f"Nothing has changed since {name} was built")
             return folder / name
-        recorder = Recorder(context.reporter)
-        recorded = replace(context, reporter=recorder)
+        recorder = Recorder(reporter)
+        recorded = replace(session, workshop=replace(workshop, reporter=recorder))
         archive, described = _packed(project, layer, own, work, shelf, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
         same = read_lock(layer.lock.path) == layer.lock
-        same = same and read_files(project, layer, context) == files
-        with context.store.exclusive(folder) as alone:
+        same = same and read_files(project, layer, session.projects, session.wheels) == files
+        with store.exclusive(folder) as alone:
             if alone:
                 remove_partial(folder, PACKING)
             _publish(work / name, metadata, folder)
         built = Built(archive.sha256, sha256(metadata).hexdigest(), tuple(recorder.warnings))
         # Else who undoes an edit would be told that nothing has changed since this build.
         if same:
-            keep_built(key, built, context.store)
+            keep_built(key, built, store)
         else:
-            context.reporter.info(f"Files were changed while {name} was built: build it again")
-    context.store.evict()
+            reporter.info(f"Files were changed while {name} was built: build it again")
+    store.evict()
     return folder / name
 
 
@@ -91,7 +94,7 @@ def _packed(
     work: Path,
     shelf: Shelf,
     path: Path,
-    context: Context,
+    session: Session,
 ) -> tuple[Archive, dict[str, Any]]:
     """The archive in the file ``path``, and ``layer.json``.
 
@@ -101,19 +104,30 @@ def _packed(
     from hatch_venvstacks.archives.archive import DamagedSegmentError, pack
     from hatch_venvstacks.contents.layer_plans import layer_plans
 
+    reporter = session.workshop.reporter
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
-        plans, described = layer_plans(project, layer, own, folder, context, shelf)
-        if context.platform.sys_platform == "win32":
+        plans, described = layer_plans(
+            project,
+            layer,
+            own,
+            folder,
+            projects=session.projects,
+            wheels=session.wheels,
+            mtime=session.mtime,
+            workshop=session.workshop,
+            shelf=shelf,
+        )
+        if layer.layout.is_windows:
             check_no_links(plans)
-        context.reporter.info(f"Packing {path.name}")
+        reporter.info(f"Packing {path.name}")
         segments = folder / "segments"
         segments.mkdir()
         try:
-            return pack(plans, shelf, path, segments, context.reporter), described
+            return pack(plans, shelf, path, segments, reporter), described
         except DamagedSegmentError as error:
             # Each time another one is known to be so.
-            context.reporter.debug(f"A segment in the cache is damaged, and made anew: {error}")
+            reporter.debug(f"A segment in the cache is damaged, and made anew: {error}")
     raise AssertionError
 
 

@@ -10,18 +10,68 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.archives.member_paths import check_paths
 from hatch_venvstacks.archives.plan import Plan, head, read
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.common.paths import remove_partial
+from hatch_venvstacks.common.paths import remove_partial, replace_folder
 from hatch_venvstacks.contents.installation import own_wheel
+from hatch_venvstacks.locking.new_lock import check_python
 from hatch_venvstacks.pipeline.lock import ensure_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_venvstacks.archives.plan import Member
-    from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.stack import Stack
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import LayerProject
+    from hatch_venvstacks.pipeline.session import Session
 
 EXPORTING = ".export-"
+
+
+def export_stack(project: LayerProject, folder: Path, platform: str, session: Session) -> Path:
+    """Write the whole stack of ``project`` for ``platform`` into ``folder``; give ``folder``.
+
+    :raises VenvLayerError: of any kind; then what was in ``folder`` before is still there.
+    """
+    layer = ensure_lock(project.spec, platform, session)
+    try:
+        with session.workshop.store.exclusive(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            remove_partial(folder.parent, EXPORTING)
+            with tempfile.TemporaryDirectory(prefix=EXPORTING, dir=folder.parent) as temporary:
+                root = Path(temporary) / "export"
+                _export_layers(project, layer, root, session)
+                replace_folder(root, folder, Path(temporary) / "replaced")
+    except OSError as error:
+        raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
+    return folder
+
+
+def _export_layers(project: LayerProject, layer: LockedLayer, root: Path, session: Session) -> None:
+    _export(project, layer, root, session)
+    for spec in layer.stack.below:
+        check_python(spec, layer.runtime)
+        lower = session.projects.open(spec.root)
+        # hatchling runs the hooks of the project that is built, but not of others.
+        with lower.hooked(root / spec.name):
+            _export(lower, layer.of(spec), root, session)
+
+
+def _export(project: LayerProject, layer: LockedLayer, root: Path, session: Session) -> None:
+    from hatch_venvstacks.contents.layer_plans import layer_plans
+
+    workshop = session.workshop
+    with workshop.store.workspace() as work:
+        plans, _ = layer_plans(
+            project,
+            layer,
+            own_wheel(project, work / "own", workshop.reporter),
+            work / "layer",
+            projects=session.projects,
+            wheels=session.wheels,
+            mtime=session.mtime,
+            workshop=workshop,
+        )
+        workshop.reporter.info(f"Exporting `{project.spec.name}`")
+        write_layer(plans, project.spec.name, root)
 
 
 def write_layer(plans: Sequence[Plan], top: str, root: Path) -> None:
@@ -55,44 +105,3 @@ def _write(member: Member, path: Path, mtime: int) -> None:
         path.chmod(0o755 if member.executable else 0o644)
     if os.utime in os.supports_follow_symlinks:
         os.utime(path, (mtime, mtime), follow_symlinks=False)
-
-
-def export_stack(project: LayerProject, folder: Path, context: Context) -> Path:
-    """Write the whole stack of ``project``, ready to run, into ``folder``; give ``folder``.
-
-    :raises VenvLayerError: of any kind; then what was in ``folder`` before is still there.
-    """
-    from hatch_venvstacks.common.paths import replace_folder
-
-    stack = ensure_lock(project.spec, context).stack
-    try:
-        with context.store.exclusive(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            remove_partial(folder.parent, EXPORTING)
-            with tempfile.TemporaryDirectory(prefix=EXPORTING, dir=folder.parent) as temporary:
-                root = Path(temporary) / "export"
-                _export_layers(project, stack, root, context)
-                replace_folder(root, folder, Path(temporary) / "replaced")
-    except OSError as error:
-        raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
-    return folder
-
-
-def _export_layers(project: LayerProject, stack: Stack, root: Path, context: Context) -> None:
-    _export(project, root, context)
-    for layer in stack.below:
-        source = context.open_project(layer.root)
-        # hatchling runs the hooks of the project that is built, but not of others.
-        with source.hooked(root / layer.name):
-            _export(source, root, context)
-
-
-def _export(project: LayerProject, root: Path, context: Context) -> None:
-    from hatch_venvstacks.contents.layer_plans import layer_plans
-
-    with context.store.workspace() as work:
-        locked = ensure_lock(project.spec, context)
-        own = own_wheel(project, work / "own", context)
-        plans, _ = layer_plans(project, locked, own, work / "layer", context)
-        context.reporter.info(f"Exporting `{project.spec.name}`")
-        write_layer(plans, project.spec.name, root)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import LockError, StaleLockError
+from hatch_venvstacks.config.environment_variables import LOCKED
 from hatch_venvstacks.locking.index_changes import depended_on, index_changes, index_inputs
 from hatch_venvstacks.locking.new_lock import (
-    Base,
     check_python,
-    layer_python,
     make_lock,
     projects_below,
     running_release,
-    runtime_of,
 )
 from hatch_venvstacks.locking.source_changes import (
     refused_versions,
@@ -24,144 +20,140 @@ from hatch_venvstacks.locking.source_changes import (
 )
 from hatch_venvstacks.locking.staleness import changed_wheels, python_changes, staleness
 from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
-from hatch_venvstacks.model.context import LOCKED
-from hatch_venvstacks.model.lock import Lock, LockedLayer, command_in
+from hatch_venvstacks.model.lock import command_in
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
-from hatch_venvstacks.model.spec import RuntimeOrigin
-from hatch_venvstacks.model.stack import Stack, build_stack
-from hatch_venvstacks.pipeline.lock_report import (
-    _say_what_is_new,
-    _say_what_is_not_upgraded,
-)
+from hatch_venvstacks.model.stack import LockedLayer, StackLocks
+from hatch_venvstacks.pipeline.lock_report import say_what_is_new, say_what_is_not_upgraded
 from hatch_venvstacks.sources.held_below import held_below, held_versions
 from hatch_venvstacks.sources.indexes import resolution_indexes
 from hatch_venvstacks.sources.layer_siblings import layer_siblings
 from hatch_venvstacks.sources.local_wheels import requirements_reader
+from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hatch_venvstacks.model.context import Context
+    from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.pipeline.session import Session
 
 
-def ensure_lock(spec: LayerSpec, context: Context) -> LockedLayer:
-    """The layer ``spec`` with its lock; a missing lock is made, and that is said.
+def ensure_lock(spec: LayerSpec, platform: str, session: Session) -> LockedLayer:
+    """The layer ``spec`` with its locks, for ``platform``; a missing lock is made, and said.
 
     :raises LockError: where a lock of the layers below is missing, any lock is not valid, or it is
         not for the platform that is built for.
     :raises StaleLockError: where a lock does not fit any more.
     """
-    stack = build_stack(spec, context.read)
-    base = Base(stack, _locks_below(stack, context))
-    lock = _existing_or_new(base, context)
-    runtime = runtime_of([(spec, lock), *base.below])
+    base = _stack_locks(spec, session)
+    lock = _existing_or_new(base, session)
+    runtime = base.runtime(lock)
     check_python(spec, runtime)
-    platform = lock.target(context.platform.name)
-    return LockedLayer(
-        stack, lock, runtime, platform, partial(layer_python, runtime, stack, context)
-    )
+    cpython = locked_cpython(runtime, base.stack.runtime.root, session.workshop)
+    locks = {**base.locks, spec.name: lock}
+    return LockedLayer(base.stack, locks, lock.target(platform), cpython)
 
 
-def locked_platforms(spec: LayerSpec, context: Context) -> tuple[str, ...]:
+def locked_platforms(spec: LayerSpec, session: Session) -> tuple[str, ...]:
     """The names of the target platforms that the layer ``spec`` is locked for.
 
     A missing lock is made, as for :func:`ensure_lock`, which raises the same errors.
     """
-    stack = build_stack(spec, context.read)
-    return _existing_or_new(Base(stack, _locks_below(stack, context)), context).inputs.platforms
+    return _existing_or_new(_stack_locks(spec, session), session).inputs.platforms
 
 
-def update_lock(spec: LayerSpec, context: Context) -> Path:
+def update_lock(spec: LayerSpec, session: Session) -> Path:
     """Write the lock of ``spec`` where it is missing, stale, or to be upgraded; give its path.
 
     :raises LockError: where that is not possible, or not allowed.
     """
-    stack = build_stack(spec, context.read)
-    base = Base(stack, _locks_below(stack, context))
+    base = _stack_locks(spec, session)
     previous = read_lock(spec.lock_file) if spec.lock_file.exists() else None
     if previous is None:
-        _write_new_lock(base, None, context)
+        _write_new_lock(base, None, session)
         return spec.lock_file
-    changes = _changes(previous, base, context) + _host_changes(spec, previous)
-    if not changes and not context.upgrade:
-        context.reporter.info(f"The lock of `{spec.name}` is up to date")
+    reporter, options = session.workshop.reporter, session.locking
+    changes = _changes(previous, base, session) + _host_changes(spec, previous, session)
+    if not changes and not options.upgrade:
+        reporter.info(f"The lock of `{spec.name}` is up to date")
         return spec.lock_file
-    if context.locked and changes:
-        _refuse_stale(spec, changes, previous, context)
+    if options.locked and changes:
+        _refuse_stale(spec, changes, previous, locked=True)
     for change in changes:
-        context.reporter.info(f"  - {change}")
-    _say_what_is_not_upgraded(base, previous, context)
-    _write_new_lock(base, previous, context)
+        reporter.info(f"  - {change}")
+    say_what_is_not_upgraded(base, previous, options.upgrade, session.workshop)
+    _write_new_lock(base, previous, session)
     return spec.lock_file
 
 
-def _existing_or_new(base: Base, context: Context) -> Lock:
+def _existing_or_new(base: StackLocks, session: Session) -> Lock:
     spec = base.spec
     if not spec.lock_file.exists():
-        context.reporter.info(f"`{spec.name}` has no lock yet")
-        _write_new_lock(base, None, context)
+        session.workshop.reporter.info(f"`{spec.name}` has no lock yet")
+        _write_new_lock(base, None, session)
         # As later builds have it: what was not read from a file differs in what is left out.
         return read_lock(spec.lock_file)
     lock = read_lock(spec.lock_file)
-    _refuse_stale(spec, _changes(lock, base, context), lock, context)
+    _refuse_stale(spec, _changes(lock, base, session), lock, locked=session.locking.locked)
     return lock
 
 
-def _locks_below(stack: Stack, context: Context) -> list[tuple[LayerSpec, Lock]]:
-    """The locks of the layers below, in import order; each must be there and fit."""
+def _stack_locks(spec: LayerSpec, session: Session) -> StackLocks:
+    """The stack of ``spec`` with the locks of the layers below; each must be there and fit."""
+    stack = session.projects.stack(spec)
     locks: dict[str, Lock] = {}
     for layer in reversed(stack.below):
-        sub = build_stack(layer, context.read)
         lock = read_lock(layer.lock_file)
-        base = Base(sub, [(other, locks[other.name]) for other in sub.below])
-        _refuse_stale(layer, _changes(lock, base, context), lock, context)
-        locks[layer.name] = lock
-    return [(layer, locks[layer.name]) for layer in stack.below]
+        base = StackLocks(stack.of(layer), locks)
+        _refuse_stale(layer, _changes(lock, base, session), lock, locked=session.locking.locked)
+        # Not added to what that layer stands on.
+        locks = {**locks, layer.name: lock}
+    return StackLocks(stack, locks)
 
 
-def _changes(lock: Lock, base: Base, context: Context) -> list[str]:
-    spec, below = base.spec, base.below
-    projects = projects_below(base, lock, context)
-    targets = layer_targets(spec, below, lock, context.host)
-    read = requirements_reader(context.store)
+def _changes(lock: Lock, base: StackLocks, session: Session) -> list[str]:
+    spec, below, workshop = base.spec, base.below, session.workshop
+    projects, wheels = session.projects, session.wheels
+    held = projects_below(base, lock, projects=projects, wheels=wheels, workshop=workshop)
+    targets = layer_targets(spec, below, lock, workshop.host)
+    read = requirements_reader(workshop.store)
     provided = {
-        one.name: held_versions(held_below(below, one.name, projects, read)) for one in targets
+        target.name: held_versions(held_below(below, target.name, held, read)) for target in targets
     }
     changes = staleness(lock, spec, targets, provided, excluded_packages(spec, below))
     changes += _changed_indexes(lock, base)
-    changes += (line for lines in changed_wheels(lock, context.store).values() for line in lines)
+    changes += (line for lines in changed_wheels(lock, workshop.store).values() for line in lines)
     changes += wheel_source_changes(lock, spec)
-    runtime = runtime_of(below) if below else lock.inputs.runtime
-    if runtime is None:  # The layer was not a runtime when it was locked.
+    if not below and lock.inputs.runtime is None:
+        # The layer was not a runtime when it was locked.
         return changes
-    siblings = layer_siblings(spec, runtime, base.stack.runtime.root, context)
+    runtime = base.runtime(lock)
+    cpython = locked_cpython(runtime, base.stack.runtime.root, workshop)
+    siblings = layer_siblings(spec, cpython, wheels)
     changes += sibling_changes(lock, siblings, runtime.version)
-    changes += refused_versions(lock, spec, siblings, projects, runtime.version)
+    changes += refused_versions(lock, spec, siblings, held, runtime.version)
     return changes + python_changes(lock, runtime, running_release(runtime))
 
 
-def _changed_indexes(lock: Lock, base: Base) -> list[str]:
+def _changed_indexes(lock: Lock, base: StackLocks) -> list[str]:
     spec = base.spec
     indexes = resolution_indexes(spec, base.stack.below)
     names = depended_on(lock.inputs.below, spec)
     return index_changes(lock.inputs.indexes, index_inputs(indexes, names, spec.lock_file.parent))
 
 
-def _host_changes(spec: LayerSpec, lock: Lock) -> list[str]:
-    """Whether another Python runs the build than the one that a host runtime was locked for."""
+def _host_changes(spec: LayerSpec, lock: Lock, session: Session) -> list[str]:
+    """Whether this machine would lock another CPython than the one that is locked."""
     if lock.inputs.runtime is None or spec.runtime is None:
         return []
-    locked, running = lock.inputs.runtime, f"{sys.version_info.major}.{sys.version_info.minor}"
-    if spec.runtime.origin is not RuntimeOrigin.HOST or locked.minor == running:
-        return []
-    return [f"CPython {running} runs the build, the lock is for {locked.minor}"]
+    source = runtime_source(spec.runtime.origin, spec.root, session.workshop)
+    return source.changes(lock.inputs.runtime)
 
 
-def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, context: Context) -> None:
+def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, *, locked: bool) -> None:
     if changes:
-        forbidden = f" ({LOCKED} forbids it here)" if context.locked else ""
+        forbidden = f" ({LOCKED} forbids it here)" if locked else ""
         raise StaleLockError(
             f"The lock of layer `{spec.name}` is stale: {lock.path}",
             detail="\n".join(f"  - {change}" for change in changes),
@@ -169,27 +161,26 @@ def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, context: 
         )
 
 
-def _write_new_lock(base: Base, previous: Lock | None, context: Context) -> Lock:
-    spec = base.spec
-    if context.locked:
+def _write_new_lock(base: StackLocks, previous: Lock | None, session: Session) -> Lock:
+    spec, workshop = base.spec, session.workshop
+    if session.locking.locked:
         doing = "missing" if previous is None else "to be upgraded"
         raise LockError(
             f"The lock of `{spec.name}` is {doing}, and {LOCKED} forbids to write it: "
             f"{spec.lock_file}",
             hint=f"Unset it, or make the lock elsewhere: {command_in(spec.root)}",
         )
-    lock = make_lock(base, previous, context)
+    lock = make_lock(
+        base,
+        previous,
+        session.locking.upgrade,
+        projects=session.projects,
+        wheels=session.wheels,
+        workshop=workshop,
+    )
     if previous is not None and dump_lock(previous) == dump_lock(lock):
-        context.reporter.info(f"{lock.path.name} stays as it is")
+        workshop.reporter.info(f"{lock.path.name} stays as it is")
         return lock
     write_lock(lock)
-    _say_what_is_new(base, previous, lock, context)
+    say_what_is_new(base, previous, lock, workshop)
     return lock
-
-
-def lock_layer(spec: LayerSpec, context: Context) -> Path:
-    """Write the lock of ``spec`` where it is missing or stale; give its path.
-
-    :raises VenvLayerError: of any kind.
-    """
-    return update_lock(spec, context)

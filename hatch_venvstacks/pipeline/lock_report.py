@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.reporter import in_units
-from hatch_venvstacks.locking.new_lock import CPYTHON, Base, runtime_of
-from hatch_venvstacks.model.context import UPGRADE
+from hatch_venvstacks.config.environment_variables import UPGRADE
+from hatch_venvstacks.locking.new_lock import CPYTHON
 from hatch_venvstacks.model.lock import select_wheels, wheel_location
 from hatch_venvstacks.sources.held_below import held_below
 from hatch_venvstacks.sources.local_wheels import requirements_reader
@@ -15,9 +15,10 @@ from hatch_venvstacks.sources.local_wheels import requirements_reader
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hatch_venvstacks.model.context import Context
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.stack import StackLocks
+    from hatch_venvstacks.model.workshop import Upgrade, Workshop
     from hatch_venvstacks.sources.held_below import Held
 
 # Of what a lock adds, so many are named on the terminal.
@@ -96,29 +97,34 @@ def _size(size: int | None, location: str) -> int | None:
     return size
 
 
-def _say_what_is_not_upgraded(base: Base, previous: Lock, context: Context) -> None:
+def say_what_is_not_upgraded(
+    base: StackLocks, previous: Lock, upgrade: Upgrade, workshop: Workshop
+) -> None:
     """Names to upgrade that this layer does not add are not its own to upgrade."""
-    read = requirements_reader(context.store)
+    read = requirements_reader(workshop.store)
     platforms = previous.inputs.platforms
     added = {name for platform in platforms for name in previous.versions(platform)}
     held = {
-        name: one.layer
+        name: package.layer
         for platform in platforms
-        for name, one in held_below(base.below, platform, read=read).items()
+        for name, package in held_below(base.below, platform, read=read).items()
     }
-    for name in sorted(context.upgrade.names - added - {CPYTHON}):
+    for name in sorted(upgrade.names - added - {CPYTHON}):
         where = (
             f"layer `{held[name]}` holds it: upgrade it there"
             if name in held
             else "this layer does not add it"
         )
-        context.reporter.info(f"`{name}` of {UPGRADE} is not upgraded: {where}")
+        workshop.reporter.info(f"`{name}` of {UPGRADE} is not upgraded: {where}")
 
 
-def _say_what_is_new(base: Base, previous: Lock | None, lock: Lock, context: Context) -> None:
-    reporter, platforms = context.reporter, lock.inputs.platforms
-    shown = lock.target(context.host.name if context.host.name in platforms else platforms[0])
-    found = sizes(lock, shown, runtime_of([(base.spec, lock), *base.below]).version)
+def say_what_is_new(
+    base: StackLocks, previous: Lock | None, lock: Lock, workshop: Workshop
+) -> None:
+    """What ``lock``, just written, adds, and what has changed since ``previous``."""
+    reporter, platforms, host = workshop.reporter, lock.inputs.platforms, workshop.host.name
+    shown = lock.target(host if host in platforms else platforms[0])
+    found = sizes(lock, shown, base.runtime(lock).version)
     total = sum(size or 0 for _, size in found)
     count = "1 distribution" if len(found) == 1 else f"{len(found)} distributions"
     size = f", {in_units(total)}" if total else ""
@@ -132,7 +138,7 @@ def _say_what_is_new(base: Base, previous: Lock | None, lock: Lock, context: Con
     for line in lines[_SHOWN:]:
         reporter.debug(f"  {line}")
     if previous is not None:
-        read = requirements_reader(context.store)
+        read = requirements_reader(workshop.store)
         held = {name: held_below(base.below, name, read=read) for name in platforms}
-        for line in differences(previous, lock, held) or ():
+        for line in differences(previous, lock, held):
             reporter.info(f"  {line}")

@@ -19,10 +19,7 @@ from hatch_venvstacks.archives.plan import recipe_key
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.contents.compiler import compiler_identity
-from hatch_venvstacks.contents.installation import sibling_builder
-from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.sources.layer_siblings import locked_siblings
-from hatch_venvstacks.sources.runtimes.runtime import runtime_identity
 from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
@@ -30,8 +27,9 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.archives.kept_segments import Shelf
     from hatch_venvstacks.common.reporter import Reporter
-    from hatch_venvstacks.model.context import Context, LayerProject
-    from hatch_venvstacks.model.lock import LockedLayer
+    from hatch_venvstacks.model.stack import LockedLayer
+    from hatch_venvstacks.model.workshop import LayerProject, Projects
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
     from hatch_venvstacks.store.store import Store
 
 # Libraries whose answers decide what is packed.
@@ -68,17 +66,19 @@ class Recorder:
         self._reporter.debug(message)
 
 
-def read_files(project: LayerProject, layer: LockedLayer, context: Context) -> list[Any]:
+def read_files(
+    project: LayerProject, layer: LockedLayer, projects: Projects, wheels: SiblingWheels
+) -> list[Any]:
     """What stands for the files that ``layer`` is made of, and that people may edit at any time.
 
     :raises VenvLayerError: where they cannot be found.
     """
-    below = [context.open_project(spec.root) for spec in layer.stack.below]
+    below = [projects.open(spec.root) for spec in layer.stack.below]
     return [
         [file_sha256(spec.lock_file) for spec in (layer.spec, *layer.stack.below)],
-        [_files(one.loose_files("")) for one in (project, *below)],
-        [_package(one) for one in below],
-        [*_siblings(layer, context)],
+        [_files(each.loose_files("")) for each in (project, *below)],
+        [_package(lower) for lower in below],
+        [*_siblings(layer, wheels)],
     ]
 
 
@@ -88,12 +88,12 @@ def inputs_key(
     own: Path | None,
     files: Sequence[Any],
     shelf: Shelf,
-    context: Context,
+    mtime: int,
 ) -> str:
     """What stands for all that the archive of ``layer`` depends on.
 
     ``own`` is the wheel of the project, where that is a part of the layer; ``files`` is what
-    :func:`read_files` gives.
+    :func:`read_files` gives; ``mtime`` dates the project's own files.
 
     :raises VenvLayerError: where something of it cannot be looked at.
     """
@@ -102,9 +102,9 @@ def inputs_key(
         "archive",
         _tool(),
         [shelf.top, str(shelf.format), str(shelf.compression)],
-        [context.platform.name, context.mtime],
+        [layer.platform.name, mtime],
         [repr(spec) for spec in specs],
-        [runtime_identity(layer, context), compiler_identity(layer, context)],
+        [layer.cpython.key(layer.platform.name), compiler_identity(layer)],
         [project.version, project.launch_name, *project.scripts, project.includes_project()],
         file_sha256(own) if own else "",
         files,
@@ -160,9 +160,8 @@ def _files(files: Iterable[tuple[str, Path]]) -> list[tuple[str, str, int]]:
     return sorted(found)
 
 
-def _siblings(layer: LockedLayer, context: Context) -> Iterator[str]:
-    builder = sibling_builder(layer, context)
-    for spec in (layer.spec, *layer.stack.below):
-        lock = layer.lock if spec is layer.spec else read_lock(spec.lock_file)
-        for one in locked_siblings(lock, layer.platform.name):
-            yield builder.key(one.root)
+def _siblings(layer: LockedLayer, wheels: SiblingWheels) -> Iterator[str]:
+    builder = wheels.builder(layer.cpython)
+    for _, lock in ((layer.spec, layer.lock), *layer.below):
+        for sibling in locked_siblings(lock, layer.platform.name):
+            yield builder.key(sibling.root)

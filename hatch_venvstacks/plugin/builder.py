@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +22,13 @@ from hatch_venvstacks.common.errors import BuildError, VenvLayerError, words
 from hatch_venvstacks.model.archive_format import ArchiveFormat
 from hatch_venvstacks.plugin.builder_config import VenvLayerConfig
 from hatch_venvstacks.plugin.pyproject import check_metadata, layer_table
-from hatch_venvstacks.plugin.terminal import _AppReporter, _Hook, _Lines
+from hatch_venvstacks.plugin.terminal import GuardedHook, TerminalLines, TerminalReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from hatch_venvstacks.model.context import Context
     from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.pipeline.session import Session
     from hatch_venvstacks.plugin.layer_project import HatchProject
 
 SUBFOLDER = "venvlayer"
@@ -69,7 +68,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         Archives are built for each of the platforms that ``HATCH_VENVLAYER_PLATFORM`` names.
         """
         versions = versions or self.config.versions
-        with _Lines(self.app):
+        with TerminalLines(self.app):
             _check_encoding()
             layer_table(self.metadata)
             _ = self.config.spec
@@ -93,7 +92,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
     def get_build_hooks(self, directory: str) -> dict[str, Any]:
         """The project's hooks; what goes wrong in them is said, as for the layer itself."""
-        with _Lines(self.app):
+        with TerminalLines(self.app):
             try:
                 hooks = super().get_build_hooks(directory)
             except Exception as error:
@@ -103,7 +102,9 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
                     hint="A hook's plugin must be in `build-system.requires`",
                 ) from error
         own = self.target_config.get("hooks", {})
-        return {name: _Hook(name, hook, name in own, self.app) for name, hook in hooks.items()}
+        return {
+            name: GuardedHook(name, hook, name in own, self.app) for name, hook in hooks.items()
+        }
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what earlier builds of this layer left in ``directory`` (``--clean``)."""
@@ -125,31 +126,32 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
     def build_archive(self, directory: str, **_: Any) -> str:
         from hatch_venvstacks.pipeline.build import build_archive
 
-        with _Lines(self.app):
-            return str(build_archive(self._project, Path(directory, SUBFOLDER), self._context))
+        with TerminalLines(self.app):
+            folder = Path(directory, SUBFOLDER)
+            return str(build_archive(self._project, folder, self._platform_name, self._session))
 
     def build_lock(self, _directory: str, **_: Any) -> str:
-        from hatch_venvstacks.pipeline.lock import lock_layer
+        from hatch_venvstacks.pipeline.lock import update_lock
 
-        with _Lines(self.app):
-            return str(lock_layer(self.config.spec, self._context))
+        with TerminalLines(self.app):
+            return str(update_lock(self.config.spec, self._session))
 
     def build_export(self, directory: str, **_: Any) -> str:
         from hatch_venvstacks.pipeline.export import export_stack
 
         folder = Path(directory, SUBFOLDER, "export")
-        with _Lines(self.app):
-            return str(export_stack(self._project, folder, self._context))
+        with TerminalLines(self.app):
+            return str(export_stack(self._project, folder, self._platform_name, self._session))
 
     @cached_property
     def _project(self) -> HatchProject:
         from hatch_venvstacks.plugin.layer_project import HatchProject
 
-        return HatchProject(self)
+        return HatchProject(self.config.spec, lambda: self)
 
     def _asked_platforms(self, versions: list[str]) -> tuple[str, ...] | None:
         from hatch_venvstacks.config.environment_variables import named_platforms
-        from hatch_venvstacks.model.context import PLATFORM
+        from hatch_venvstacks.model.lock import PLATFORM
 
         asked = named_platforms(os.environ)
         if "export" in versions and asked is not None and len(asked) != 1:
@@ -160,10 +162,10 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         return asked
 
     def _check_upgrade(self, versions: list[str]) -> None:
-        from hatch_venvstacks.model.context import UPGRADE
+        from hatch_venvstacks.config.environment_variables import UPGRADE
         from hatch_venvstacks.model.lock import LOCK_COMMAND
 
-        if self._shared.upgrade and "lock" not in versions:
+        if self._session.locking.upgrade and "lock" not in versions:
             self.app.display_warning(f"{UPGRADE} counts only where a lock is made: {LOCK_COMMAND}")
 
     def _platforms(self, asked: tuple[str, ...]) -> list[TargetPlatform]:
@@ -171,8 +173,8 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         from hatch_venvstacks.model.platforms import PLATFORMS
         from hatch_venvstacks.pipeline.lock import locked_platforms
 
-        with _Lines(self.app):
-            names = asked or locked_platforms(self.config.spec, self._context)
+        with TerminalLines(self.app):
+            names = asked or locked_platforms(self.config.spec, self._session)
             return [PLATFORMS[name] for name in names]
 
     @cached_property
@@ -182,35 +184,48 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         return host_platform()
 
     @property
-    def _context(self) -> Context:
-        """What the stages share, for the platform that is being built for."""
-        return replace(self._shared, platform=self._platform or self._host)
+    def _platform_name(self) -> str:
+        """The target platform that is being built for."""
+        return (self._platform or self._host).name
 
     @cached_property
-    def _shared(self) -> Context:
+    def _session(self) -> Session:
+        """What all builds of this call share."""
         from hatch_venvstacks.config.environment_variables import (
             cache_size,
             default_root,
-            environment_options,
+            locking_options,
+            source_date,
         )
-        from hatch_venvstacks.model.context import Context
-        from hatch_venvstacks.plugin.layer_project import HatchProject
-        from hatch_venvstacks.plugin.pyproject import read_project
+        from hatch_venvstacks.model.workshop import Projects, Workshop
+        from hatch_venvstacks.pipeline.session import Session
+        from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
         from hatch_venvstacks.store.store import Store
 
-        def open_project(root: Path) -> HatchProject:
-            sibling = VenvLayerBuilder(str(root), plugin_manager=self.plugin_manager, app=self.app)
-            return HatchProject(sibling)
+        locking, mtime = locking_options(os.environ), source_date(os.environ)
+        store = Store(default_root(), cache_size(os.environ))
+        workshop = Workshop(store, TerminalReporter(self.app), self._host)
+        projects = Projects(self._open_project)
+        projects.add(self._project)
+        return Session(workshop, projects, SiblingWheels(workshop, mtime), locking, mtime)
 
-        return Context(
-            platform=self._host,
-            host=self._host,
-            store=Store(default_root(), cache_size(os.environ)),
-            reporter=_AppReporter(self.app),
-            read=lambda root: read_project(root, plugin_manager=self.plugin_manager).spec,
-            open_project=open_project,
-            **environment_options(os.environ),
-        )
+    def _open_project(self, root: Path) -> HatchProject:
+        from hatch_venvstacks.plugin.layer_project import HatchProject
+        from hatch_venvstacks.plugin.pyproject import read_project
+
+        project = read_project(root, plugin_manager=self.plugin_manager)
+
+        def opened() -> VenvLayerBuilder:
+            builder = VenvLayerBuilder(
+                str(root),
+                plugin_manager=self.plugin_manager,
+                metadata=project.metadata,
+                app=self.app,
+            )
+            builder.config.check_generic()
+            return builder
+
+        return HatchProject(project.spec, opened)
 
     def _check_versions(self, versions: list[str]) -> None:
         unknown = sorted(set(versions) - set(VERSIONS))

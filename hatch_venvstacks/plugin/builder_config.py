@@ -30,7 +30,7 @@ class VenvLayerConfig(BuilderConfig):
         :raises ConfigError: with every fault of the table, Hatch's generic options among them.
         """
         project = project_facts(self.builder.metadata)
-        faults = check_generic(self)
+        faults = generic_faults(self)
         try:
             spec = parse_layer(self.target_config, root=Path(self.root), project=project)
         except ConfigError as error:
@@ -39,8 +39,18 @@ class VenvLayerConfig(BuilderConfig):
             raise ConfigError("\n".join(faults))
         return spec
 
+    def check_generic(self) -> None:
+        """Check Hatch's generic options, of a layer below whose table has been read already.
 
-def check_generic(config: BuilderConfig) -> list[str]:
+        :raises ConfigError: with every fault of them.
+        """
+        faults = generic_faults(self)
+        if faults:
+            lines = "\n".join(f"  {line}" for line in faults)
+            raise ConfigError(f"The layer in `{self.root}` is not valid:\n{lines}")
+
+
+def generic_faults(config: BuilderConfig) -> list[str]:
     """The faults of the generic options, in hatchling's words.
 
     hatchling validates each when it is first needed, and raises; this needs them all.

@@ -16,7 +16,7 @@ from hatch_venvstacks.config.layer_table import is_module_path, module_name
 from hatch_venvstacks.model.spec import LayerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hatchling.builders.plugin.interface import BuilderInterface
     from hatchling.builders.wheel import WheelBuilder
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.plugin.builder_config import VenvLayerConfig
+
+    Builder = BuilderInterface[VenvLayerConfig, PluginManager]
 
 # Options that select files for a target. The wheel has those of the project's package; only where
 # this target has some of its own do files go into the layer's folder.
@@ -34,14 +36,18 @@ _NOTHING_TO_SHIP = "Unable to determine which files to ship"
 
 
 class HatchProject:
-    """The project that a builder of this target is for."""
+    """The project of the layer ``spec``; ``open_builder`` gives the builder of this target for it.
 
-    def __init__(self, builder: BuilderInterface[VenvLayerConfig, PluginManager]) -> None:
-        self._builder = builder
+    That is asked for only where more is needed than the table.
+    """
 
-    @property
-    def spec(self) -> LayerSpec:
-        return self._builder.config.spec
+    def __init__(self, spec: LayerSpec, open_builder: Callable[[], Builder]) -> None:
+        self.spec = spec
+        self._open_builder = open_builder
+
+    @cached_property
+    def _builder(self) -> Builder:
+        return self._open_builder()
 
     @cached_property
     def version(self) -> str:

@@ -28,10 +28,10 @@ _DEPENDENCY_FIELDS = ("dependencies", "optional-dependencies")
 
 @dataclass(frozen=True)
 class Project:
-    """A project that is a layer: its folder and its validated table."""
+    """A project that is a layer: its validated table, and its metadata as hatchling reads it."""
 
-    root: Path
     spec: LayerSpec
+    metadata: ProjectMetadata[PluginManager]
 
 
 def read_project(root: Path, *, plugin_manager: PluginManager | None = None) -> Project:
@@ -59,7 +59,7 @@ def read_project(root: Path, *, plugin_manager: PluginManager | None = None) -> 
     except ConfigError as error:
         lines = "\n".join(f"  {line}" for line in error.message.splitlines())
         raise ConfigError(f"The layer in `{root}` is not valid:\n{lines}") from None
-    return Project(root, spec)
+    return Project(spec, metadata)
 
 
 def layer_table(metadata: ProjectMetadata[Any]) -> Mapping[str, Any]:

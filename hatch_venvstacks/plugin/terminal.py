@@ -16,7 +16,47 @@ if TYPE_CHECKING:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class _Hook:
+class TerminalReporter:
+    """A reporter on hatchling's application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def info(self, message: str) -> None:
+        self._app.display_info(without_users(message))
+
+    def warning(self, message: str) -> None:
+        self._app.display_warning(without_users(message))
+
+    def debug(self, message: str) -> None:
+        self._app.display_debug(without_users(message))
+
+
+class TerminalLines:
+    """Turns the errors of the core into lines on the terminal, and exit code 1."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, VenvLayerError):
+            self._abort(error)
+
+    def _abort(self, error: VenvLayerError) -> NoReturn:
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, VenvLayerError):
+            # For `-v`: where in a plugin or a hook it happened.
+            shown = "".join(traceback.format_exception(cause)).rstrip()
+            self._app.display_debug(without_users(shown))
+        self._app.display_error(without_users(str(error)))
+        self._app.abort()
+        raise SystemExit(1)
+
+
+class GuardedHook:
     """A build hook whose exceptions become lines on the terminal, too.
 
     ``own`` hooks are those of this target. Hooks for all targets name paths in a wheel, and the
@@ -45,7 +85,7 @@ class _Hook:
 
     @contextmanager
     def _lines(self) -> Iterator[None]:
-        with _Lines(self._app):
+        with TerminalLines(self._app):
             try:
                 yield
             except Exception as error:
@@ -53,43 +93,3 @@ class _Hook:
                     f"The build hook `{self._name}` has failed",
                     detail=f"  {words(error)}",
                 ) from error
-
-
-class _Lines:
-    """Turns the errors of the core into lines on the terminal, and exit code 1."""
-
-    def __init__(self, app: Application) -> None:
-        self._app = app
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, VenvLayerError):
-            self._abort(error)
-
-    def _abort(self, error: VenvLayerError) -> NoReturn:
-        cause = error.__cause__
-        if cause is not None and not isinstance(cause, VenvLayerError):
-            # For `-v`: where in a plugin or a hook it happened.
-            shown = "".join(traceback.format_exception(cause)).rstrip()
-            self._app.display_debug(without_users(shown))
-        self._app.display_error(without_users(str(error)))
-        self._app.abort()
-        raise SystemExit(1)
-
-
-class _AppReporter:
-    """A reporter on hatchling's application."""
-
-    def __init__(self, app: Application) -> None:
-        self._app = app
-
-    def info(self, message: str) -> None:
-        self._app.display_info(without_users(message))
-
-    def warning(self, message: str) -> None:
-        self._app.display_warning(without_users(message))
-
-    def debug(self, message: str) -> None:
-        self._app.display_debug(without_users(message))

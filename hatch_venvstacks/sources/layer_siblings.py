@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.model.lock import LockedProject
 from hatch_venvstacks.sources.held_below import HeldProject
-from hatch_venvstacks.sources.runtimes.runtime import interpreter
-from hatch_venvstacks.sources.sibling_wheel import WheelBuilder
 from hatch_venvstacks.sources.siblings import find_siblings
 
 if TYPE_CHECKING:
@@ -19,9 +16,10 @@ if TYPE_CHECKING:
 
     from packaging.pylock import Pylock
 
-    from hatch_venvstacks.model.context import Context
     from hatch_venvstacks.model.lock import Lock
-    from hatch_venvstacks.model.spec import LayerSpec, LockedRuntime
+    from hatch_venvstacks.model.runtime import CPython
+    from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
     from hatch_venvstacks.sources.siblings import Sibling
 
 
@@ -37,38 +35,32 @@ class LockedSibling:
     version: str
 
 
-def layer_siblings(
-    spec: LayerSpec, runtime: LockedRuntime, root: Path, context: Context
-) -> tuple[Sibling, ...]:
-    """The siblings of the layer ``spec``, whose runtime's project lies in ``root``.
+def layer_siblings(spec: LayerSpec, cpython: CPython, wheels: SiblingWheels) -> tuple[Sibling, ...]:
+    """The siblings of the layer ``spec``, which stands on ``cpython``.
 
     :raises VenvLayerError: where one cannot be used, or not be built to see what it requires.
     """
-
-    def built(folder: Path) -> str:
-        store, reporter = context.store, context.reporter
-        here = context.host.name
-        find = partial(interpreter, runtime, here, root, store=store, reporter=reporter)
-        builder = WheelBuilder(runtime.minor, find, context.mtime, store)
-        return context.built_metadata.of(folder, builder)
-
-    return find_siblings(spec, built)
+    return find_siblings(spec, lambda folder: wheels.metadata(folder, cpython))
 
 
 def held_siblings(
-    below: Sequence[tuple[LayerSpec, Lock]], runtime: LockedRuntime, root: Path, context: Context
+    below: Sequence[tuple[LayerSpec, Lock]], cpython: CPython, wheels: SiblingWheels
 ) -> list[HeldProject]:
     """The siblings that the layers ``below`` hold; the arguments are as above."""
     return [
         HeldProject(
-            *(one.name, one.version, layer.name, one.metadata, one.root),
+            sibling.name,
+            sibling.version,
+            layer.name,
+            sibling.metadata,
+            sibling.root,
             sibling=True,
-            static=one.static,
+            static=sibling.static,
         )
         for layer, lock in below
         if lock.inputs.projects
-        for one in layer_siblings(layer, runtime, root, context)
-        if one.name in lock.inputs.projects
+        for sibling in layer_siblings(layer, cpython, wheels)
+        if sibling.name in lock.inputs.projects
     ]
 
 

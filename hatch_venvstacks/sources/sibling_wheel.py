@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.model.platforms import TargetPlatform
+    from hatch_venvstacks.model.runtime import CPython
+    from hatch_venvstacks.model.workshop import Workshop
     from hatch_venvstacks.store.store import Store
 
 # What a build is told by its caller beyond uv's settings: compilers, and versions for sources
@@ -117,22 +119,38 @@ class WheelBuilder:
         return found[0]
 
 
-@dataclass(frozen=True)
-class MetadataCache:
-    """What builds say of projects whose ``pyproject.toml`` does not: each is built once a call."""
+class SiblingWheels:
+    """The builds of siblings in one call: what they have said of a project is remembered.
 
-    _known: dict[tuple[Path, str], str] = field(default_factory=dict)
+    ``mtime`` dates what is in the wheels, in seconds since the epoch.
+    """
 
-    def of(self, root: Path, builder: WheelBuilder) -> str:
-        """The text of METADATA in the wheel of the project in ``root``.
+    def __init__(self, workshop: Workshop, mtime: int) -> None:
+        self._workshop, self._mtime = workshop, mtime
+        self._metadata: dict[tuple[Path, str], str] = {}
+
+    def builder(self, cpython: CPython, what: str = "") -> WheelBuilder:
+        """What builds wheels with ``cpython``; ``what`` is said to be built, if that is named."""
+
+        def say(_: Path) -> None:
+            if what:
+                self._workshop.reporter.info(f"Building the wheel of {what}")
+
+        return WheelBuilder(
+            cpython.locked.minor, lambda: cpython.python, self._mtime, self._workshop.store, say
+        )
+
+    def metadata(self, root: Path, cpython: CPython) -> str:
+        """The text of METADATA in the wheel of the project in ``root``, built where it must be.
 
         :raises VenvLayerError: where it cannot be built or read.
         """
-        key = (root, builder.python)
-        if key not in self._known:
-            with builder.store.workspace() as work:
-                self._known[key] = _metadata(builder.build(root, work / "sibling"))
-        return self._known[key]
+        key = (root, cpython.locked.minor)
+        if key not in self._metadata:
+            builder = self.builder(cpython)
+            with self._workshop.store.workspace() as work:
+                self._metadata[key] = _metadata(builder.build(root, work / "sibling"))
+        return self._metadata[key]
 
 
 def check_wheel(

@@ -9,10 +9,14 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
+from hatch_venvstacks.sources.runtimes.archives import ArchiveSource
+from hatch_venvstacks.sources.runtimes.runtime import matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from hatch_venvstacks.model.runtime import RuntimeRequest
 
 # (platform, arch) of pbs-installer's table.
 _NAMES = {
@@ -24,6 +28,27 @@ _NAMES = {
     "win_arm64": ("windows", "aarch64"),
 }
 _UPDATE = "Newer releases come with newer versions of `pbs-installer`"
+
+
+class StandaloneBuilds(ArchiveSource):
+    """The builds of python-build-standalone."""
+
+    def lock(
+        self,
+        request: RuntimeRequest,
+        platforms: Sequence[str],
+        previous: LockedRuntime | None = None,
+    ) -> LockedRuntime:
+        """Nothing is fetched for that."""
+        if (
+            previous is not None
+            and previous.origin is request.origin
+            and matches(previous.version, request.version)
+            and set(platforms) <= set(previous.archives)
+        ):
+            archives = {name: previous.archives[name] for name in platforms}
+            return LockedRuntime(previous.origin, previous.version, archives)
+        return find_release(request.version, platforms)
 
 
 def find_release(version: str, platforms: Sequence[str]) -> LockedRuntime:

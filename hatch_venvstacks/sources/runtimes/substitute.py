@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hatch_venvstacks.model.spec import LockedRuntime, RuntimeArchive
+    from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeTree
     from hatch_venvstacks.sources.runtimes.host import HostPython
-    from hatch_venvstacks.sources.runtimes.tree import RuntimeTree
 
 
 def substitute(

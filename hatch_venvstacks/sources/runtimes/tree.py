@@ -7,7 +7,6 @@ import csv
 import os
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
@@ -16,27 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hatch_venvstacks.model.runtime import RuntimeTree
+
 _TESTS = frozenset({"test", "tests", "idle_test"})
 _STATIC = re.compile(r"(^|/)(libpython[^/]*\.a|config-[^/]*/python\.o)$")
 _PY_VERSION = re.compile(r'^#define\s+PY_VERSION\s+"([^"]+)"', re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class RuntimeTree:
-    """A folder with a CPython that starts from any place: what ``sys.prefix`` is inside it.
-
-    ``version`` is the full release (``"3.11.13"``), ``minor`` the minor release (``"3.11"``).
-    """
-
-    root: Path
-    version: str
-    minor: str
-
-    @property
-    def executable(self) -> Path:
-        """The interpreter: ``bin/python3.11``, or ``python.exe`` where that is there."""
-        windows = self.root / "python.exe"
-        return windows if windows.is_file() else self.root / "bin" / f"python{self.minor}"
 
 
 def runtime_files(tree: RuntimeTree) -> Iterator[tuple[str, Path]]:

@@ -1,12 +1,12 @@
-"""What all stages of one call share, and what they may ask of a project."""
+"""What a call works with: this machine, its projects, and what may be asked of a project."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
-from hatch_venvstacks.sources.sibling_wheel import MetadataCache
+from hatch_venvstacks.model.stack import build_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +16,8 @@ if TYPE_CHECKING:
     from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.model.platforms import TargetPlatform
     from hatch_venvstacks.model.spec import LayerSpec
+    from hatch_venvstacks.model.stack import Stack
     from hatch_venvstacks.store.store import Store
-
-# Which platforms a build is for: the name of an environment variable.
-PLATFORM = "HATCH_VENVLAYER_PLATFORM"
-
-LOCKED = "HATCH_VENVLAYER_LOCKED"
-UPGRADE = "HATCH_VENVLAYER_UPGRADE"
-SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 
 class LayerProject(Protocol):
@@ -89,23 +83,47 @@ class Upgrade:
 
 
 @dataclass(frozen=True)
-class Context:
-    """What all stages of one call share.
+class LockingOptions:
+    """How a call may lock: ``locked`` forbids to write locks, ``upgrade`` is what is upgraded."""
 
-    ``platform`` is the one that is built for, ``host`` the one of this machine; the oldest systems
-    that a layer itself asks for are not in them. ``read`` gives the layer of a project folder,
-    ``open_project`` all of that project. ``locked`` forbids to write any lock; ``upgrade`` is
-    what locking upgrades; ``mtime`` dates the project's own files (seconds since the epoch).
-    ``built_metadata`` keeps what builds of this call have said of projects.
-    """
-
-    platform: TargetPlatform
-    host: TargetPlatform
-    store: Store
-    reporter: Reporter
-    read: Callable[[Path], LayerSpec]
-    open_project: Callable[[Path], LayerProject]
     locked: bool = False
     upgrade: Upgrade = Upgrade()
-    mtime: int = MEMBER_TIME
-    built_metadata: MetadataCache = field(default_factory=MetadataCache)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the stages of a call work with on this machine, whose platform is ``host``."""
+
+    store: Store
+    reporter: Reporter
+    host: TargetPlatform
+
+
+class Projects:
+    """The projects that are layers, each read and opened once; ``read`` opens that in a folder."""
+
+    def __init__(self, read: Callable[[Path], LayerProject]) -> None:
+        self._read = read
+        self._known: dict[str, LayerProject] = {}
+
+    def add(self, project: LayerProject) -> None:
+        """Take ``project`` as the one in its folder."""
+        self._known[os.path.realpath(project.spec.root)] = project
+
+    def open(self, root: Path) -> LayerProject:
+        """The project in the folder ``root``, by whichever path it is reached.
+
+        :raises StackError: where the folder holds no layer.
+        :raises ConfigError: where the project or its table is not valid.
+        """
+        key = os.path.realpath(root)
+        if key not in self._known:
+            self._known[key] = self._read(root)
+        return self._known[key]
+
+    def stack(self, top: LayerSpec) -> Stack:
+        """The stack that ``top`` stands on.
+
+        :raises StackError: where its layers are none (:func:`build_stack`).
+        """
+        return build_stack(top, lambda root: self.open(root).spec)

@@ -1,0 +1,25 @@
+"""What one call of a face hands to the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hatch_venvstacks.model.workshop import LockingOptions, Projects, Workshop
+    from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the stages of one call share; each is given what it uses of it.
+
+    ``mtime`` dates the project's own files, in seconds since the epoch; ``wheels`` builds those of
+    siblings.
+    """
+
+    workshop: Workshop
+    projects: Projects
+    wheels: SiblingWheels
+    locking: LockingOptions
+    mtime: int
