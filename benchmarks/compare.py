@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # Made-up wheels, and archives that stand in for downloads, are made as for the tests.
-sys.path.append(str(CHECKOUT / "tests"))
+sys.path.append(str(CHECKOUT / "tests/support"))
 
 import peer as peers
 import stacks
