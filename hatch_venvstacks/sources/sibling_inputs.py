@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatchling.builders.constants import EXCLUDED_DIRECTORIES
-
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.store.store import key_of
 
@@ -29,6 +27,23 @@ else:  # pragma: no cover (python < 3.11)
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+# What tools keep beside the sources, and no build reads: environments, caches, histories.
+_PASSED_OVER = frozenset(
+    (
+        "__pycache__",
+        ".git",
+        ".hatch",
+        ".hg",
+        ".mypy_cache",
+        ".nox",
+        ".pixi",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".svn",
+        ".tox",
+        ".venv",
+    )
+)
 _GIT = (
     ("git", "describe", "--always", "--long", "--tags", "--abbrev=40"),
     ("git", "status", "--porcelain", "--untracked-files=no"),
@@ -126,9 +141,7 @@ def _walk(start: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if name not in EXCLUDED_DIRECTORIES
-            and name not in (".git", ".hg", ".svn")
-            and not Path(parent, name, "pyvenv.cfg").exists()
+            if name not in _PASSED_OVER and not Path(parent, name, "pyvenv.cfg").exists()
         )
         yield from (Path(parent, name) for name in sorted(files))
 
