@@ -4,7 +4,7 @@ A wheel may put files into ``share``, ``etc`` or ``lib``, and programs look for 
 ``sys.prefix``. That is the folder of the top layer, so it has links to what the layers below bring:
 to a whole folder where only one of them has it, else to single files. Real programs that a package
 starts itself are linked, too. In the same way a package of the top layer gets links to the files
-that others put into its folder (:mod:`hatch_venvstacks.composition.package_files`).
+that others put into its folder (:mod:`hatch_venvstacks.composition.file_checks`).
 """
 
 from __future__ import annotations

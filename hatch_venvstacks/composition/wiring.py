@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
 from hatch_venvstacks.composition.namespaces import EXTENDING
 from hatch_venvstacks.composition.startup import StartUp, runtime_members, startup_members
-from hatch_venvstacks.deployment.published import LAYER_JSON, to_json
+from hatch_venvstacks.deployment.published import LAYER_JSON, postinstall_program, to_json
 from hatch_venvstacks.model.spec import LayerKind
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def wiring_plan(
         members += runtime_members(layout)
     else:
         if layout.postinstall:
-            members.append(Member(layout.postinstall, _postinstall()))
+            members.append(Member(layout.postinstall, postinstall_program()))
         else:
             members += _links(stack, layout)
             members.append(Member("pyvenv.cfg", _configuration(layout.minor)))
@@ -81,12 +80,6 @@ def _links(stack: Stack, layout: Layout) -> Iterator[Member]:
 def _link(top: str, path: str, layer: str) -> Member:
     place = posixpath.dirname(f"{top}/{path}")
     return Member(path, link=posixpath.relpath(f"{layer}/{path}", place))
-
-
-def _postinstall() -> bytes:
-    # As text: the same bytes where a checkout has other ends of lines.
-    program = Path(__file__).parents[1] / "deployment" / "postinstall.py"
-    return program.read_text("utf-8").encode()
 
 
 def _configuration(minor: str) -> bytes:

@@ -59,25 +59,15 @@ def unpack(
     :raises VenvLayerError: an ``error``, where the archive cannot be read, or where a member would
         lie outside, replaces another one, or is neither file, folder nor link.
     """
-    import zstandard
-
-    damaged = (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        gzip.BadGzipFile,
-        lzma.LZMAError,
-        zlib.error,
-        zstandard.ZstdError,
-        EOFError,
-        UnicodeError,
-        # What zipfile raises for encrypted members and for compression that it does not know.
-        RuntimeError,
-        NotImplementedError,
-    )
     try:
         with archive.open("rb") as file:
             _write_all(_members(file), folder, skipped)
-    except damaged as cause:
+    except ModuleNotFoundError as cause:
+        raise error(
+            f"The archive `{name}` cannot be unpacked: {cause}",
+            hint="Install `zstandard` for this Python, or use an archive of another format",
+        ) from cause
+    except _damages() as cause:
         raise error(
             f"The archive `{name}` cannot be unpacked: {cause}",
             hint="It is to be a `.tar.gz`, `.tar.zst`, `.tar.xz` or `.zip` file",
@@ -92,6 +82,28 @@ def unpack(
             f"The archive `{name}` is refused: {cause}",
             hint="Use an archive from a source that you trust",
         ) from cause
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """What is raised for an archive that is damaged."""
+    damages = (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        gzip.BadGzipFile,
+        lzma.LZMAError,
+        zlib.error,
+        EOFError,
+        UnicodeError,
+        # What zipfile raises for encrypted members and for compression that it does not know.
+        RuntimeError,
+        NotImplementedError,
+    )
+    # Where layers run, it may be missing: all other formats need the standard library only.
+    with suppress(ModuleNotFoundError):
+        import zstandard
+
+        return (*damages, zstandard.ZstdError)
+    return damages
 
 
 def _members(file: IO[bytes]) -> Iterator[_Member]:

@@ -1,7 +1,7 @@
 """Do the layers in a deployment root still fit together?
 
 Layers are replaced one at a time. Each says in its ``layer.json`` what it relies on of the layers
-below (:mod:`hatch_venvstacks.contents.reliance`); this compares it with what lies there now.
+below (:mod:`hatch_venvstacks.contents.layer_json`); this compares it with what lies there now.
 """
 
 from __future__ import annotations
