@@ -10,12 +10,12 @@ import csv
 import io
 import posixpath
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.sources.dist_info import parse_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,11 +93,11 @@ def _read(prefix: Path, folder: Path) -> Installed:
     shown = folder.name
     site = folder.parent.relative_to(prefix).as_posix()
     try:
-        metadata = HeaderParser().parsestr((folder / "METADATA").read_text("utf-8", "replace"))
+        metadata = parse_metadata((folder / "METADATA").read_text("utf-8", "replace"))
         record = (folder / "RECORD").read_text("utf-8")
-        name, version = canonicalize_name(metadata["Name"] or ""), metadata["Version"] or ""
     except (OSError, UnicodeDecodeError) as error:
         raise BuildError(f"`{shown}` is not complete: {error}") from error
+    name, version = canonicalize_name(metadata.name), metadata.version
     if not name or not version:
         raise BuildError(f"`{shown}` has no name or no version in its METADATA")
     files = {}

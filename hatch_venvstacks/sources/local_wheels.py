@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from functools import cache
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.sources.dist_info import parse_metadata, wheel_metadata
 from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.store.store import Store
 
 # What documents of this module hold, and how it is computed: a change raises it.
-_DOCUMENT = 1
+_DOCUMENT = 2
 
 
 def requirements_digest(metadata: str) -> str:
     """A digest of the requirements in the text of a METADATA file, those of extras among them."""
-    lines = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+    return _digest(parse_metadata(metadata).requires)
 
 
 def local_requirements(wheel: Path) -> str:
-    """The digest for the file ``wheel``; empty where it requires nothing, or cannot be read.
-
-    Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
-    """
+    """The digest for the file ``wheel``; empty where it requires nothing, or cannot be read."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-            metadata = archive.read(names[0]).decode("utf-8", "replace") if names else ""
-    except (OSError, zipfile.BadZipFile):
+        requires = parse_metadata(wheel_metadata(wheel)).requires
+    except BuildError:
         # A wheel that is gone is noticed where its hash is compared.
         return ""
-    return requirements_digest(metadata) if "\nRequires-Dist:" in metadata else ""
+    return _digest(requires) if requires else ""
+
+
+def _digest(requires: Iterable[str]) -> str:
+    lines = sorted(f"Requires-Dist: {requirement}" for requirement in requires)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def requirements_reader(store: Store) -> Callable[[Path], str]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from hatch_venvstacks.common.errors import BuildError, ToolError, words
+from hatch_venvstacks.common.errors import BuildError, ToolError
 from hatch_venvstacks.model.platforms import wheel_tags
+from hatch_venvstacks.sources.dist_info import wheel_metadata
 from hatch_venvstacks.sources.sibling_inputs import Sources, read_sources
 from hatch_venvstacks.sources.uv import run_uv
 
@@ -149,7 +149,7 @@ class SiblingWheels:
         if key not in self._metadata:
             builder = self.builder(cpython)
             with self._workshop.store.workspace() as work:
-                self._metadata[key] = _metadata(builder.build(root, work / "sibling"))
+                self._metadata[key] = wheel_metadata(builder.build(root, work / "sibling"))
         return self._metadata[key]
 
 
@@ -178,19 +178,6 @@ def check_wheel(
             hint="A project with compiled modules is built on each platform only: build this layer"
             " there, or put wheels of the project into an index",
         )
-
-
-def _metadata(wheel: Path) -> str:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            (name,) = (
-                one for one in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", one)
-            )
-            return archive.read(name).decode()
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise BuildError(
-            f"The wheel {wheel.name} has no METADATA that could be read: {words(error)}"
-        ) from error
 
 
 def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,6 @@ import hashlib
 import sys
 from collections import deque
 from dataclasses import dataclass, replace
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
@@ -22,6 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from hatch_venvstacks.common.errors import ConfigError, words
 from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.sources.dist_info import parse_metadata
 from hatch_venvstacks.sources.local_wheels import is_wheel
 
 if sys.version_info >= (3, 11):
@@ -30,7 +30,7 @@ else:  # pragma: no cover (python < 3.11)
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from hatch_venvstacks.model.spec import LayerSpec, PackageSource
@@ -269,18 +269,15 @@ def _strings(table: Mapping[str, Any], key: str, place: str) -> list[str]:
 
 
 def _from_metadata(text: str, root: Path) -> Sibling:
-    """From a METADATA file.
-
-    Source: https://packaging.python.org/en/latest/specifications/core-metadata/.
-    """
-    fields = HeaderParser().parsestr(text)
+    """From a METADATA file."""
+    metadata = parse_metadata(text)
     return _normal(
         root,
-        fields["Name"],
-        fields["Version"],
-        [Requirement(one) for one in fields.get_all("Requires-Dist", ())],
-        fields.get_all("Provides-Extra", ()),
-        fields["Requires-Python"] or "",
+        metadata.name,
+        metadata.version,
+        [Requirement(requirement) for requirement in metadata.requires],
+        metadata.extras,
+        metadata.requires_python,
     )
 
 
@@ -289,7 +286,7 @@ def _normal(
     name: str,
     version: str,
     requires: list[Requirement],
-    extras: Mapping[str, Any] | list[str] | tuple[str, ...],
+    extras: Iterable[str],
     requires_python: str,
 ) -> Sibling:
     # So that the same facts have the same digest, whichever way they were read.

@@ -73,3 +73,8 @@ def test_no_wheel(tmp_path: Path, store: Store, content: bytes | None) -> None:
         path.write_bytes(content)
     assert local_requirements(path) == ""
     assert [requirements_reader(store)(path) for _ in range(2)] == ["", ""]
+
+
+def test_a_description_that_speaks_of_requirements(tmp_path: Path) -> None:
+    before = local_requirements(wheel(tmp_path, "y"))
+    assert local_requirements(wheel(tmp_path, "y\n\nRequires-Dist: z, as METADATA says")) == before
