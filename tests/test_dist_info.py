@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.sources.dist_info import CoreMetadata, parse_metadata, wheel_metadata
+from hatch_venvstacks.sources.dist_info import (
+    CoreMetadata,
+    parse_metadata,
+    parse_record,
+    record_hash,
+    wheel_metadata,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +82,20 @@ def test_damaged_wheels(tmp_path: Path, byte: int) -> None:
     wheel.write_bytes(content)
     with pytest.raises(BuildError, match="has no METADATA that could be read: "):
         wheel_metadata(wheel)
+
+
+def test_record() -> None:
+    text = 'a.py,sha256=x,1\n\n"b,\nc.py",,\n..\\d.py,,\n'
+    assert parse_record(text) == [("a.py", "sha256=x"), ("b,\nc.py", ""), ("../d.py", "")]
+
+
+@pytest.mark.parametrize("text", ["a.py\n", "a.py,,,\n", '"' + "x" * 200_000 + '",,\n'])
+def test_what_is_no_record(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected 3 elements|larger than field limit"):
+        parse_record(text)
+
+
+def test_the_hash_in_a_record() -> None:
+    recorded, size = record_hash([b"some ", b"text"])
+    assert str(recorded) == "sha256=uU9vElx546X_qoJvWEwQ1SraZp5nYgUbgmtVd20FrtI"
+    assert size == 9

@@ -7,9 +7,7 @@ of this machine, the plans have that of the target platform.
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import posixpath
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from hatch_venvstacks.composition.namespaces import extending, init_kind
 from hatch_venvstacks.contents.launchers import entry_points, launcher, relocated
 from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.sources.dist_info import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -212,17 +211,13 @@ def _member(one: Installed, path: str, target: Target) -> Member:
 
 
 def _record(members: Sequence[Member], record: str) -> bytes:
+    from installer.records import RecordEntry
+
     site = posixpath.dirname(posixpath.dirname(record))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    rows = [(record, "", "")]
-    for member in members:
-        digest, size = hashlib.sha256(), 0
-        for chunk in read(member):
-            digest.update(chunk)
-            size += len(chunk)
-        encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
-        rows.append((member.path, f"sha256={encoded}", str(size)))
-    for path, encoded, length in sorted(rows):
-        writer.writerow((posixpath.relpath(path, site), encoded, length))
+    entries = [RecordEntry(record, None, None)]
+    entries += (RecordEntry(member.path, *record_hash(read(member))) for member in members)
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        writer.writerow(replace(entry, path=posixpath.relpath(entry.path, site)).to_row())
     return text.getvalue().encode()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import posixpath
 from collections import Counter
 from dataclasses import replace
@@ -27,6 +25,7 @@ from hatch_venvstacks.composition.native_files import read_native
 from hatch_venvstacks.contents.installation import install, target_of
 from hatch_venvstacks.contents.launchers import entry_points, relocated
 from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
+from hatch_venvstacks.sources.dist_info import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -162,10 +161,8 @@ def _digest(one: Installed, path: str, target: Target) -> str:
 
 
 def _sha256(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    recorded, _ = record_hash(chunks)
+    return str(recorded)
 
 
 def inventories(installation: Installation, workshop: Workshop) -> list[Inventory]:

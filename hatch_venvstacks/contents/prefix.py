@@ -6,8 +6,6 @@ RECORD says which file is whose
 
 from __future__ import annotations
 
-import csv
-import io
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.sources.dist_info import parse_metadata
+from hatch_venvstacks.sources.dist_info import parse_metadata, parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,24 +98,21 @@ def _read(prefix: Path, folder: Path) -> Installed:
     name, version = canonicalize_name(metadata.name), metadata.version
     if not name or not version:
         raise BuildError(f"`{shown}` has no name or no version in its METADATA")
+    try:
+        entries = parse_record(record)
+    except ValueError as error:
+        raise BuildError(f"The RECORD of `{shown}` cannot be read: {error}") from error
     files = {}
-    for row in _rows(record, shown):
-        path = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
+    for relative, recorded in entries:
+        path = posixpath.normpath(posixpath.join(site, relative))
         if path.startswith(("../", "/")):
             raise BuildError(
-                f"`{name}` {version} has a file outside its layer: `{row[0]}`",
+                f"`{name}` {version} has a file outside its layer: `{relative}`",
                 hint="Report it to the maintainers of that distribution",
             )
         if (prefix / path).is_file() and not _is_transient(path, f"{site}/{shown}"):
-            files[path] = row[1] if len(row) > 1 else ""
+            files[path] = recorded
     return Installed(prefix, name, version, f"{site}/{shown}", files)
-
-
-def _rows(record: str, shown: str) -> list[list[str]]:
-    try:
-        return [row for row in csv.reader(io.StringIO(record)) if row]
-    except csv.Error as error:
-        raise BuildError(f"The RECORD of `{shown}` cannot be read: {error}") from error
 
 
 def _is_transient(path: str, dist_info: str) -> bool:

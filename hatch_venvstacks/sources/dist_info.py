@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -10,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.common.errors import BuildError, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from installer.records import Hash
 
 
 @dataclass(frozen=True)
@@ -65,3 +72,32 @@ def wheel_metadata(wheel: Path) -> str:
         raise BuildError(
             f"The wheel {wheel.name} has no METADATA that could be read: {words(error)}"
         ) from error
+
+
+def parse_record(text: str) -> list[tuple[str, str]]:
+    """The files in the RECORD with that ``text``: ``(path, "sha256=…")``, or no hash.
+
+    Paths are relative to the folder above, with ``/``; empty lines are passed over.
+
+    Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/.
+
+    :raises ValueError: where it is no RECORD.
+    """
+    from installer.records import InvalidRecordEntry, parse_record_file
+
+    lines = (line for line in io.StringIO(text) if line.strip())
+    try:
+        return [(path, recorded) for path, recorded, _ in parse_record_file(lines)]
+    except (csv.Error, InvalidRecordEntry) as error:
+        raise ValueError(words(error)) from error
+
+
+def record_hash(chunks: Iterable[bytes]) -> tuple[Hash, int]:
+    """What RECORD says of a file with that content: its hash, and its size in bytes."""
+    from installer.records import Hash
+
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return Hash("sha256", base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()), size

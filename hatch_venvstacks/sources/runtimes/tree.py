@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import configparser
-import csv
 import os
 import posixpath
 import re
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.sources.dist_info import parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,16 +128,24 @@ def _installed_scripts(tree: RuntimeTree, library: str) -> Iterator[str]:
     for info in sorted((tree.root / site).glob("*.dist-info")):
         record = info / "RECORD"
         if record.is_file():
-            with record.open(encoding="utf-8", newline="") as lines:
-                for row in csv.reader(lines):
-                    name = posixpath.normpath(posixpath.join(site, row[0] if row else ""))
-                    if name.startswith(f"{scripts}/"):
-                        yield name
+            for relative, _ in _recorded(record):
+                name = posixpath.normpath(posixpath.join(site, relative))
+                if name.startswith(f"{scripts}/"):
+                    yield name
         points = info / "entry_points.txt"
         if points.is_file():
             for script in _script_names(points.read_text("utf-8")):
                 yield f"{scripts}/{script}"
                 yield f"{scripts}/{script}.exe"
+
+
+def _recorded(record: Path) -> list[tuple[str, str]]:
+    try:
+        return parse_record(record.read_text("utf-8"))
+    except ValueError as error:
+        raise RuntimeSourceError(
+            f"The RECORD of `{record.parent.name}` in the runtime cannot be read: {error}"
+        ) from error
 
 
 def _script_names(text: str) -> Iterator[str]:

@@ -536,6 +536,15 @@ def test_scripts_of_what_is_installed_are_left_out(tmp_path: Path) -> None:
     assert names_of(tree) == ["bin/idle3", "bin/python3.12"]
 
 
+def test_a_broken_record_of_what_is_installed(tmp_path: Path) -> None:
+    info = "lib/python3.12/site-packages/tool-1.dist-info"
+    tree = tree_of(tmp_path, f"{info}/RECORD")
+    for content in (b"caf\xe9.py,,\n", b"tool.py\n"):
+        (tmp_path / info / "RECORD").write_bytes(content)
+        with pytest.raises(RuntimeSourceError, match="The RECORD of `tool-1"):
+            names_of(tree)
+
+
 def test_links_stay_if_what_they_lead_to_does(tmp_path: Path) -> None:
     tree = tree_of(
         tmp_path,
