@@ -10,6 +10,7 @@ from hatch_venvstacks.sources.dist_info import (
     CoreMetadata,
     parse_metadata,
     parse_record,
+    parse_scripts,
     record_hash,
     wheel_metadata,
 )
@@ -99,3 +100,11 @@ def test_the_hash_in_a_record() -> None:
     recorded, size = record_hash([b"some ", b"text"])
     assert str(recorded) == "sha256=uU9vElx546X_qoJvWEwQ1SraZp5nYgUbgmtVd20FrtI"
     assert size == 9
+
+
+def test_scripts() -> None:
+    text = "[console_scripts]\na = m:f\na = m:g [x]\n[other]\nb = m\n[gui_scripts]\nC =\n  m:h\n"
+    assert parse_scripts(text) == {"a": ("m:g [x]", False), "C": ("\nm:h", True)}
+    assert parse_scripts("") == {}
+    with pytest.raises(ValueError, match="no section headers"):
+        parse_scripts("a = m:f\n")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.sources.dist_info import parse_scripts
 from hatch_venvstacks.sources.runtimes.script_header import posix_header
 
 if TYPE_CHECKING:
@@ -75,22 +76,10 @@ def entry_points(text: str, distribution: str) -> Iterator[EntryPoint]:
 
     :raises BuildError: where the file cannot be parsed, or an entry is no object reference.
     """
-    from configparser import ConfigParser
-    from configparser import Error as ConfigParserError
-
-    # No section of the file is to be taken as the defaults of all others.
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False, default_section="\0")
-    parser.optionxform = str  # type: ignore[method-assign,assignment]
     try:
-        parser.read_string(text)
-    except ConfigParserError as error:
+        found = parse_scripts(text)
+    except ValueError as error:
         raise BuildError(f"The entry points of `{distribution}` cannot be read: {error}") from error
-    found = {
-        name: (value, group == "gui_scripts")
-        for group in ("console_scripts", "gui_scripts")
-        if parser.has_section(group)
-        for name, value in parser.items(group)
-    }
     for name, (value, is_gui) in sorted(found.items()):
         match = _REFERENCE.match(value)
         if match is None or not _is_file_name(name) or _has_keyword(match):

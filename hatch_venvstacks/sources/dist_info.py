@@ -101,3 +101,33 @@ def record_hash(chunks: Iterable[bytes]) -> tuple[Hash, int]:
         digest.update(chunk)
         size += len(chunk)
     return Hash("sha256", base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()), size
+
+
+def parse_scripts(text: str) -> dict[str, tuple[str, bool]]:
+    """The scripts that the ``entry_points.txt`` with that ``text`` asks for, by their names.
+
+    Each comes as what it calls, as it stands there and unchecked, and whether it is of a GUI.
+    Installers read this file as one of :mod:`configparser`: of a name that stands twice, the last
+    one counts, and a value may stand on a line of its own. Neither
+    ``installer.utils.parse_entrypoints`` (1.1) nor :mod:`importlib.metadata` (3.14) takes both.
+
+    Source: https://packaging.python.org/en/latest/specifications/entry-points/.
+
+    :raises ValueError: where the file cannot be parsed.
+    """
+    from configparser import ConfigParser
+    from configparser import Error as ConfigParserError
+
+    # No section of the file is to be taken as the defaults of all others.
+    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False, default_section="\0")
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
+    try:
+        parser.read_string(text)
+    except ConfigParserError as error:
+        raise ValueError(str(error)) from error
+    return {
+        name: (value, group == "gui_scripts")
+        for group in ("console_scripts", "gui_scripts")
+        if parser.has_section(group)
+        for name, value in parser.items(group)
+    }

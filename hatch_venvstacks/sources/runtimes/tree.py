@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import posixpath
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.sources.dist_info import parse_record
+from hatch_venvstacks.sources.dist_info import parse_record, parse_scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hatch_venvstacks.model.runtime import RuntimeTree
+_Parsed = TypeVar("_Parsed")
 
 _TESTS = frozenset({"test", "tests", "idle_test"})
 _STATIC = re.compile(r"(^|/)(libpython[^/]*\.a|config-[^/]*/python\.o)$")
@@ -128,30 +127,21 @@ def _installed_scripts(tree: RuntimeTree, library: str) -> Iterator[str]:
     for info in sorted((tree.root / site).glob("*.dist-info")):
         record = info / "RECORD"
         if record.is_file():
-            for relative, _ in _recorded(record):
+            for relative, _ in _parsed(record, parse_record):
                 name = posixpath.normpath(posixpath.join(site, relative))
                 if name.startswith(f"{scripts}/"):
                     yield name
         points = info / "entry_points.txt"
         if points.is_file():
-            for script in _script_names(points.read_text("utf-8")):
+            for script in _parsed(points, parse_scripts):
                 yield f"{scripts}/{script}"
                 yield f"{scripts}/{script}.exe"
 
 
-def _recorded(record: Path) -> list[tuple[str, str]]:
+def _parsed(file: Path, parse: Callable[[str], _Parsed]) -> _Parsed:
     try:
-        return parse_record(record.read_text("utf-8"))
+        return parse(file.read_text("utf-8"))
     except ValueError as error:
         raise RuntimeSourceError(
-            f"The RECORD of `{record.parent.name}` in the runtime cannot be read: {error}"
+            f"`{file.parent.name}/{file.name}` in the runtime cannot be read: {error}"
         ) from error
-
-
-def _script_names(text: str) -> Iterator[str]:
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-    parser.optionxform = str  # type: ignore[method-assign,assignment]
-    parser.read_string(text)
-    for group in ("console_scripts", "gui_scripts"):
-        if parser.has_section(group):
-            yield from parser.options(group)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -536,13 +537,22 @@ def test_scripts_of_what_is_installed_are_left_out(tmp_path: Path) -> None:
     assert names_of(tree) == ["bin/idle3", "bin/python3.12"]
 
 
-def test_a_broken_record_of_what_is_installed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("RECORD", b"caf\xe9.py,,\n"),
+        ("RECORD", b"tool.py\n"),
+        ("entry_points.txt", b"caf\xe9"),
+        ("entry_points.txt", b"tool"),
+    ],
+)
+def test_broken_files_of_what_is_installed(tmp_path: Path, file: str, content: bytes) -> None:
     info = "lib/python3.12/site-packages/tool-1.dist-info"
-    tree = tree_of(tmp_path, f"{info}/RECORD")
-    for content in (b"caf\xe9.py,,\n", b"tool.py\n"):
-        (tmp_path / info / "RECORD").write_bytes(content)
-        with pytest.raises(RuntimeSourceError, match="The RECORD of `tool-1"):
-            names_of(tree)
+    tree = tree_of(tmp_path, f"{info}/{file}")
+    (tmp_path / info / file).write_bytes(content)
+    found = re.escape(f"`tool-1.dist-info/{file}` in the runtime cannot be read: ")
+    with pytest.raises(RuntimeSourceError, match=found):
+        names_of(tree)
 
 
 def test_links_stay_if_what_they_lead_to_does(tmp_path: Path) -> None:
