@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hatch_venvstacks.model.elf import MAGIC as ELF_MAGIC
+from hatch_venvstacks.model.elf import read_elf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from hatch_venvstacks.model.platforms import TargetPlatform
@@ -40,7 +43,6 @@ _PROGRAMS = "bin"
 # The machines of ELF files, and of Mach-O files (`mach/machine.h`), by `platform.machine()`.
 _ELF_MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
 _MACH_MACHINES = {"x86_64": 0x01000007, "arm64": 0x0100000C}
-_ELF_MAGIC = b"\x7fELF"
 _MACH_MAGIC = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 # Most files of most distributions, which need not be opened.
 _TEXT = (".py", ".pyi", ".pyc", ".txt", ".json", ".h", ".hpp", ".md", ".rst", ".html", ".js")
@@ -76,7 +78,7 @@ def read_native(path: Path, platform: TargetPlatform) -> Native | None:
     with path.open("rb") as file:
         magic = file.read(4)
     try:
-        if platform.sys_platform == "linux" and magic == _ELF_MAGIC:
+        if platform.sys_platform == "linux" and magic == ELF_MAGIC:
             return _read_elf(path, _ELF_MACHINES[platform.machine])
         if platform.sys_platform == "darwin" and magic in _MACH_MAGIC:
             return _read_mach_o(path, _MACH_MACHINES[platform.machine])
@@ -86,27 +88,11 @@ def read_native(path: Path, platform: TargetPlatform) -> Native | None:
 
 
 def _read_elf(path: Path, machine: str) -> Native | None:
-    from elftools.elf.elffile import ELFFile
-
     with path.open("rb") as file:
-        elf = ELFFile(file)
-        if elf["e_machine"] != machine:
-            return None
-        dynamic: Any = next(elf.iter_segments("PT_DYNAMIC"), None)
-        tags = list(dynamic.iter_tags()) if dynamic else []
-        soname = "".join(_values(tags, "soname")) or path.name
-        needed = tuple(_values(tags, "needed"))
-        rpath, runpath = (_folders(tags, name) for name in ("rpath", "runpath"))
-        return Native(soname, needed, () if runpath else rpath, runpath)
-
-
-def _values(tags: list[Any], name: str) -> Iterator[str]:
-    return (str(getattr(tag, name)) for tag in tags if tag.entry.d_tag == f"DT_{name.upper()}")
-
-
-def _folders(tags: list[Any], name: str) -> tuple[str, ...]:
-    entries = (entry for value in _values(tags, name) for entry in value.split(":"))
-    return tuple(entry for entry in entries if entry)
+        elf = read_elf(file)
+    if elf.machine != machine:
+        return None
+    return Native(elf.soname or path.name, elf.needed, elf.rpath, elf.runpath)
 
 
 def _read_mach_o(path: Path, machine: int) -> Native | None:

@@ -7,6 +7,7 @@ CPython finds its standard library by looking around its executable, so most of 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import posixpath
@@ -17,10 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.sources.runtimes import elf
+from hatch_venvstacks.model.elf import MAGIC, read_elf
+from hatch_venvstacks.sources.runtimes.run_path import ElfError, change_run_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hatch_venvstacks.model.elf import ElfFile
 
 # Source: https://hatch.pypa.io/latest/plugins/environment/virtual/ and
 # https://hatch.pypa.io/latest/config/internal/build/.
@@ -144,7 +148,7 @@ def check_host(host: HostPython) -> None:
             )
 
 
-def search_path(path: Path, binary: elf.ElfFile) -> tuple[str, ...]:
+def search_path(path: Path, binary: ElfFile) -> tuple[str, ...]:
     """The folders in which the loader looks for the libraries of the file ``path``."""
     origin = str(path.resolve().parent)
     return tuple(
@@ -207,10 +211,10 @@ def _binary_refusals(host: HostPython) -> Iterator[str]:
     if host.system == "darwin":  # pragma: no cover (macos)
         return
     data = host.executable.read_bytes()
-    if not data.startswith(elf.MAGIC):
+    if not data.startswith(MAGIC):
         yield f"`{host.executable}` is not a program, but a script"
         return
-    binary = elf.read(data)
+    binary = read_elf(io.BytesIO(data))
     if not binary.loader.startswith(("/lib", "/usr/lib")):
         yield f"its loader is `{binary.loader}`, which other machines do not have"
     for library in binary.needed:
@@ -220,12 +224,12 @@ def _binary_refusals(host: HostPython) -> Iterator[str]:
                 " by settings of its own"
             )
     try:
-        elf.change_run_path(data, lambda entry: moved(host, entry, "bin"))
-    except elf.ElfError as error:
+        change_run_path(data, lambda entry: moved(host, entry, "bin"))
+    except ElfError as error:
         yield str(error)
 
 
-def _is_found(host: HostPython, binary: elf.ElfFile, library: str) -> bool:
+def _is_found(host: HostPython, binary: ElfFile, library: str) -> bool:
     return any(
         Path(folder, library).is_file() and inside(host, folder) is not None
         for folder in search_path(host.executable, binary)

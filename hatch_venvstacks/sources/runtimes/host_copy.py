@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.sources.runtimes import elf
+from hatch_venvstacks.model.elf import MAGIC, ElfFile, read_elf
 from hatch_venvstacks.sources.runtimes.host import (
     NEUTRAL_PREFIX,
     OTHER_PYTHON,
@@ -24,6 +24,7 @@ from hatch_venvstacks.sources.runtimes.host import (
     moved,
     search_path,
 )
+from hatch_venvstacks.sources.runtimes.run_path import ElfError, change_run_path
 from hatch_venvstacks.sources.runtimes.tree import is_left_out
 
 if TYPE_CHECKING:
@@ -170,10 +171,9 @@ def _with_private_libraries(host: HostPython, plan: Mapping[str, Path]) -> dict[
     return result
 
 
-def _elf(path: Path) -> elf.ElfFile:
+def _elf(path: Path) -> ElfFile:
     with path.open("rb") as file:
-        magic = file.read(len(elf.MAGIC))
-        return elf.read(magic + file.read()) if magic == elf.MAGIC else elf.ElfFile("", (), ())
+        return read_elf(file) if file.read(len(MAGIC)) == MAGIC else ElfFile()
 
 
 def _kept_link(name: str, source: Path, names: Collection[str]) -> str:
@@ -187,15 +187,15 @@ def _kept_link(name: str, source: Path, names: Collection[str]) -> str:
 
 def _write(host: HostPython, name: str, source: Path, place: Path) -> None:
     old = data = source.read_bytes()
-    if data.startswith(elf.MAGIC):
+    if data.startswith(MAGIC):
         folder = posixpath.dirname(name)
         try:
-            data = elf.change_run_path(data, lambda entry: moved(host, entry, folder))
-        except elf.ElfError as error:
+            data = change_run_path(data, lambda entry: moved(host, entry, folder))
+        except ElfError as error:
             raise _unusable(host, name, f"cannot be moved: {error}") from error
     elif name.startswith("bin/"):
         data = _relocated_script(host, data)
-    if data.startswith((elf.MAGIC, *_MACHO)) or _GENERATED.search(name):
+    if data.startswith((MAGIC, *_MACHO)) or _GENERATED.search(name):
         names = {*host.spellings, *host.build_folders} - {NEUTRAL_PREFIX}
         for path in sorted(names, key=len, reverse=True):
             data = _overwritten(data, path)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import filecmp
+import io
 import json
 import os
 import shutil
@@ -14,13 +15,16 @@ import pytest
 from interpreters import MINORS, interpreter_or_skip, some_interpreter
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.sources.runtimes import elf
+from hatch_venvstacks.model.elf import read_elf
 from hatch_venvstacks.sources.runtimes.host import HostPython, check_host, describe, inside, moved
 from hatch_venvstacks.sources.runtimes.host_copy import _nowhere, _overwritten, copy_host
+from hatch_venvstacks.sources.runtimes.run_path import ElfError, change_run_path
 from hatch_venvstacks.sources.runtimes.tree import header_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hatch_venvstacks.model.elf import ElfFile
 
     Copies = Callable[[str], tuple[HostPython, Path]]
 
@@ -255,9 +259,7 @@ def test_incomplete_installations_are_refused(some_host: HostPython, tmp_path: P
 def test_a_libpython_that_only_the_machine_knows_is_refused(
     some_host: HostPython, tmp_path: Path
 ) -> None:
-    if not any(
-        n.startswith("libpython") for n in elf.read(some_host.executable.read_bytes()).needed
-    ):
+    if not any(n.startswith("libpython") for n in read(some_host.executable.read_bytes()).needed):
         pytest.skip("the host is linked statically")
     with pytest.raises(RuntimeSourceError, match="has no run path that leads there"):
         check_host(installation(some_host, tmp_path))
@@ -308,6 +310,10 @@ def test_a_prefix_keeps_its_length_and_its_tail() -> None:
 needs_compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
 
 
+def read(content: bytes) -> ElfFile:
+    return read_elf(io.BytesIO(content))
+
+
 def compile_library(path: Path, source: str, *options: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     command = [
@@ -333,21 +339,21 @@ def test_a_run_path_is_changed_in_place(tmp_path: Path) -> None:
         tmp_path / "a.so", "int f;", "-Wl,-rpath,/opt/python/lib:/usr/lib/x:/opt/python/lib64"
     )
     old = library.read_bytes()
-    new = elf.change_run_path(old, lambda entry: entry.replace("/opt/python/lib64", "$ORIGIN"))
-    assert elf.read(old).run_path == ("/opt/python/lib", "/usr/lib/x", "/opt/python/lib64")
-    assert elf.read(new).run_path == ("/opt/python/lib", "/usr/lib/x", "$ORIGIN")
+    new = change_run_path(old, lambda entry: entry.replace("/opt/python/lib64", "$ORIGIN"))
+    assert read(old).run_path == ("/opt/python/lib", "/usr/lib/x", "/opt/python/lib64")
+    assert read(new).run_path == ("/opt/python/lib", "/usr/lib/x", "$ORIGIN")
     assert len(new) == len(old)
-    same = elf.change_run_path(old, lambda entry: "$ORIGIN" if "python" in entry else entry)
-    assert elf.read(same).run_path == ("$ORIGIN", "/usr/lib/x")
+    same = change_run_path(old, lambda entry: "$ORIGIN" if "python" in entry else entry)
+    assert read(same).run_path == ("$ORIGIN", "/usr/lib/x")
     assert b"/opt/python" not in same
-    assert elf.change_run_path(old, lambda entry: entry) == old
+    assert change_run_path(old, lambda entry: entry) == old
 
 
 @needs_compiler
 def test_a_run_path_without_room_is_refused(tmp_path: Path) -> None:
     library = compile_library(tmp_path / "a.so", "int f;", "-Wl,-rpath,/opt")
-    with pytest.raises(elf.ElfError, match=r"its run path `/opt` has no room for `\$ORIGIN`"):
-        elf.change_run_path(library.read_bytes(), lambda _: "$ORIGIN")
+    with pytest.raises(ElfError, match=r"its run path `/opt` has no room for `\$ORIGIN`"):
+        change_run_path(library.read_bytes(), lambda _: "$ORIGIN")
 
 
 @needs_compiler
@@ -357,8 +363,8 @@ def test_what_shares_the_tail_of_a_run_path_stays(tmp_path: Path) -> None:
     library = compile_library(tmp_path / "a.so", "int tail;", *options)
     old = library.read_bytes()
     assert old.count(b"tail\0") == old.count(b"/tail\0") + old.count(b"\0tail\0")
-    new = elf.change_run_path(old, lambda _: "$ORIGIN")
-    assert elf.read(new).run_path == ("$ORIGIN",)
+    new = change_run_path(old, lambda _: "$ORIGIN")
+    assert read(new).run_path == ("$ORIGIN",)
     changed = tmp_path / "b.so"
     changed.write_bytes(new)
     nm = subprocess.run(["nm", "-D", str(changed)], check=True, capture_output=True, text=True)
@@ -402,7 +408,7 @@ def test_libraries_in_the_hosts_folder_come_along(
     library = tmp_path / "copy" / "lib" / f"python{host.minor}"
     assert not {path.name for path in library.iterdir()} & {*managed}
     module = tmp_path / "copy" / "lib" / f"python{host.minor}" / "lib-dynload" / "_uses_it.so"
-    assert elf.read(module.read_bytes()).run_path == ("$ORIGIN/../../private",)
+    assert read(module.read_bytes()).run_path == ("$ORIGIN/../../private",)
     code = (
         f"import ctypes; get = ctypes.CDLL({str(module)!r}).get;"
         " get.restype = ctypes.POINTER(ctypes.c_int); print(get().contents.value)"

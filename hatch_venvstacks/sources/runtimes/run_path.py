@@ -1,49 +1,19 @@
-"""Read ELF files, and change their run path without moving a byte.
-
-The tables are those of the System V ABI
-(https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.dynamic.html); ``$ORIGIN``, ``DT_RPATH`` and
-``DT_RUNPATH`` are described in ``ld.so(8)``.
-"""
+"""Change the run path of an ELF file without moving a byte."""
 
 from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from hatch_venvstacks.model.elf import open_elf, run_paths
 
-MAGIC = b"\x7fELF"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class ElfError(Exception):
     """A run path cannot be changed in place; the message says why."""
-
-
-@dataclass(frozen=True)
-class ElfFile:
-    """What the dynamic loader reads of a file.
-
-    ``loader`` is the path of the loader itself (``PT_INTERP``), empty for libraries; ``needed`` are
-    the names of libraries, ``run_path`` the folders they are looked for in, in the order of search.
-    """
-
-    loader: str
-    needed: tuple[str, ...]
-    run_path: tuple[str, ...]
-
-
-def read(data: bytes) -> ElfFile:
-    """Read the file with the content ``data``; without a dynamic section all fields are empty."""
-    elf, dynamic = _open(data)
-    loaders = [str(s.get_interp_name()) for s in elf.iter_segments("PT_INTERP")]
-    tags = list(dynamic.iter_tags()) if dynamic else []
-    needed = tuple(str(tag.needed) for tag in tags if tag.entry.d_tag == "DT_NEEDED")
-    in_force = next((path for _, path in _run_path_tags(tags)), "")
-    run_path = tuple(entry for entry in in_force.split(":") if entry)
-    return ElfFile("".join(loaders), needed, run_path)
 
 
 def change_run_path(data: bytes, change: Callable[[str], str]) -> bytes:
@@ -55,13 +25,12 @@ def change_run_path(data: bytes, change: Callable[[str], str]) -> bytes:
 
     :raises ElfError: where the new run path has no room.
     """
-    elf, dynamic = _open(data)
-    if not dynamic:
+    elf, dynamic, tags = open_elf(io.BytesIO(data))
+    if not tags:
         return data
-    tags = list(dynamic.iter_tags())
     used: set[int] = set()
     result = bytearray(data)
-    for start, old in dict(_run_path_tags(tags)).items():
+    for start, old in {start: old for _, start, old in run_paths(tags)}.items():
         new = ":".join(dict.fromkeys(change(entry) for entry in old.split(":")))
         if new == old:
             continue
@@ -76,27 +45,7 @@ def change_run_path(data: bytes, change: Callable[[str], str]) -> bytes:
     return bytes(result)
 
 
-def _open(data: bytes) -> tuple[Any, Any]:
-    from elftools.elf.elffile import ELFFile
-
-    elf = ELFFile(io.BytesIO(data))
-    return elf, next(elf.iter_segments("PT_DYNAMIC"), None)
-
-
-def _run_path_tags(tags: list[Any]) -> list[tuple[int, str]]:
-    """The run paths of a file, the one in force first: offset in the string table, value.
-
-    ``DT_RPATH`` counts only where there is no ``DT_RUNPATH``.
-    """
-    return [
-        (int(tag.entry.d_val), str(getattr(tag, name)))
-        for name in ("runpath", "rpath")
-        for tag in tags
-        if tag.entry.d_tag == f"DT_{name.upper()}"
-    ]
-
-
-def _other_strings(elf: Any, dynamic: Any, tags: list[Any]) -> Iterator[int]:
+def _other_strings(elf: Any, dynamic: Any, tags: Sequence[Any]) -> Iterator[int]:
     """Offsets of all strings in the dynamic string table that something but a run path uses."""
     names = {"DT_NEEDED", "DT_SONAME", "DT_AUXILIARY", "DT_FILTER", "DT_CONFIG", "DT_AUDIT"}
     yield from (tag.entry.d_val for tag in tags if tag.entry.d_tag in names)
