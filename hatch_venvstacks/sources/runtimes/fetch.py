@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     import requests
+    from urllib3 import Retry
 
     from hatch_venvstacks.common.reporter import Reporter
 
 _BLOCK = 1 << 20
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of the answer
 _ATTEMPTS = 5
+_PATIENCE = 120.0  # seconds that a server may ask for before the next attempt
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class _TryAgainError(Exception):
-    """What went wrong may go right the next time."""
+    """What went wrong may go right ``after`` as many seconds as the server asks for."""
+
+    def __init__(self, reason: str, after: float = 0) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 def fetch(
@@ -42,7 +48,8 @@ def fetch(
 
     ``https:``, ``http:`` and ``file:`` are known; ``file:some/where`` is relative to the folder
     ``root``. Failed connections, answers that say "later" and answers that end early are tried
-    again, after 1, 2, 4 and 8 seconds, for which ``pause`` is called. Proxies and credentials come
+    again: at once and then after 2, 4 and 8 seconds, or what the server asks for by ``Retry-After``
+    (:rfc:`9110`, two minutes at most); ``pause`` is called for that. Proxies and credentials come
     from where requests takes them (https://requests.readthedocs.io/en/latest/user/advanced/).
 
     :raises RuntimeSourceError: where it cannot be had, or is not what ``sha256`` (hex) says.
@@ -99,25 +106,40 @@ def _copy(url: str, file: BinaryIO, root: Path) -> str:
 
 def _download(url: str, file: BinaryIO, reporter: Reporter, pause: Callable[[float], None]) -> str:
     import requests
+    from urllib3 import Retry
 
+    retry = Retry(_ATTEMPTS - 1, backoff_factor=1, status_forcelist=_AGAIN)
     try:
         with requests.Session() as session:
-            for attempt in range(_ATTEMPTS):
+            while True:
                 file.seek(0)
                 file.truncate()
                 try:
-                    return _attempt(session, url, file, reporter)
+                    return _attempt(session, url, file, reporter, retry)
                 except _TryAgainError as error:
-                    if attempt == _ATTEMPTS - 1:
-                        _fail(url, f"{error}; tried {_ATTEMPTS} times")
-                    reporter.warning(f"Fetching `{shown(url)}`: {error}; trying again")
-                    pause(float(2**attempt))
+                    retry = _next(retry, error, url)
+                    when = f" in {error.after:.0f} s" if error.after else ""
+                    reporter.warning(f"Fetching `{shown(url)}`: {error}; trying again{when}")
+                    pause(error.after or retry.get_backoff_time())
     except (requests.RequestException, ValueError) as error:
         _fail(url, _reason(error, url))
-    raise AssertionError
 
 
-def _attempt(session: requests.Session, url: str, file: BinaryIO, reporter: Reporter) -> str:
+def _next(retry: Retry, error: _TryAgainError, url: str) -> Retry:
+    """``retry``, one attempt later."""
+    from urllib3.exceptions import MaxRetryError
+
+    if error.after > _PATIENCE:
+        _fail(url, f"{error}, and asks to wait for {error.after:.0f} seconds")
+    try:
+        return retry.increment("GET", url, error=error)
+    except MaxRetryError:
+        _fail(url, f"{error}; tried {_ATTEMPTS} times")
+
+
+def _attempt(
+    session: requests.Session, url: str, file: BinaryIO, reporter: Reporter, retry: Retry
+) -> str:
     import requests
 
     digest = hashlib.sha256()
@@ -125,8 +147,9 @@ def _attempt(session: requests.Session, url: str, file: BinaryIO, reporter: Repo
         # A server that packs the file once more on its way would change what is hashed.
         headers = {"Accept-Encoding": "identity"}
         with session.get(url, stream=True, timeout=_TIMEOUT, headers=headers) as answer:
-            if answer.status_code in _AGAIN:
-                raise _TryAgainError(f"the server answers {answer.status_code} {answer.reason}")
+            if retry.is_retry("GET", answer.status_code, "Retry-After" in answer.headers):
+                reason = f"the server answers {answer.status_code} {answer.reason}"
+                raise _TryAgainError(reason, _asked(retry, answer))
             if not answer.ok:
                 _fail(url, f"the server answers {answer.status_code} {answer.reason}")
             total = int(answer.headers.get("Content-Length") or 0)
@@ -144,6 +167,16 @@ def _attempt(session: requests.Session, url: str, file: BinaryIO, reporter: Repo
     ) as e:
         raise _TryAgainError(_reason(e, url)) from e
     return digest.hexdigest()
+
+
+def _asked(retry: Retry, answer: requests.Response) -> float:
+    """The seconds to wait that ``answer`` asks for; 0 where it asks for none, or nobody knows."""
+    from urllib3.exceptions import InvalidHeader
+
+    try:
+        return retry.get_retry_after(answer.raw) or 0
+    except InvalidHeader:
+        return 0
 
 
 class _Progress:

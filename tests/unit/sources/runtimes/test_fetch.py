@@ -49,6 +49,7 @@ class Server:
     plan: list[int | str]
     address: str = ""
     requests: list[str] = field(default_factory=list)
+    retry_after: str = ""
 
     def next_answer(self) -> int | str:
         return self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
@@ -68,6 +69,8 @@ def serving(*plan: int | str) -> Iterator[Server]:
             self.send_response(answer if isinstance(answer, int) else 200)
             body = BODY if answer in (200, "cut") else b"no"
             self.send_header("Content-Length", str(len(body)))
+            if server.retry_after and answer != 200:
+                self.send_header("Retry-After", server.retry_after)
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if answer == "cut" else body)
 
@@ -109,9 +112,37 @@ def test_what_may_go_right_later_is_tried_again(tmp_path: Path, trouble: int | s
         url = f"http://{server.address}/file"
         fetch(url, SHA256, tmp_path / "file", root=tmp_path, reporter=lines, pause=pauses.append)
     assert (tmp_path / "file").read_bytes() == BODY
-    assert pauses == [1.0, 2.0]
+    assert pauses == [0, 2]
     assert len(lines.warnings) == 2
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "pause", "words"),
+    [("7", 7, " in 7 s"), ("soon", 0, ""), ("Thu, 01 Jan 1970 00:00:00 GMT", 0, "")],
+)
+def test_a_server_says_when_to_try_again(
+    tmp_path: Path, header: str, pause: float, words: str
+) -> None:
+    lines, pauses = Lines(), list[float]()
+    with serving(429, 200) as server:
+        server.retry_after = header
+        url = f"http://{server.address}/file"
+        fetch(url, SHA256, tmp_path / "file", root=tmp_path, reporter=lines, pause=pauses.append)
+    assert pauses == [pause]
+    assert lines.warnings == [
+        f"Fetching `{url}`: the server answers 429 Too Many Requests; trying again{words}"
+    ]
+
+
+def test_a_server_that_asks_for_too_much_patience(tmp_path: Path) -> None:
+    with serving(503) as server:
+        server.retry_after = "3600"
+        url = f"http://{server.address}/x"
+        words = "answers 503 Service Unavailable, and asks to wait for 3600 seconds"
+        with pytest.raises(RuntimeSourceError, match=words):
+            fetch(url, SHA256, tmp_path / "file", root=tmp_path, reporter=Lines())
+    assert len(server.requests) == 1
 
 
 def test_retries_end(tmp_path: Path) -> None:
