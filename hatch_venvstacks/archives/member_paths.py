@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.archives.plan import Plan, PlanKind, owner
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.common.paths import parents
+from hatch_venvstacks.common.paths import is_windows_device, parents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 LONGEST_PATH = 200
 
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions
-_RESERVED = re.compile(
-    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE
-)
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 
 
@@ -111,7 +108,7 @@ def _fault(name: str) -> str:
         return f"`{name}` has a character that names must not have there"
     if name.endswith((".", " ")):
         return f"`{name}` ends in a dot or a space"
-    if _RESERVED.fullmatch(name):
+    if is_windows_device(name):
         return f"`{name}` is the name of a device there"
     return ""
 

@@ -1,14 +1,26 @@
-"""The folders that paths in a layer are in."""
+"""Paths: as messages and locks name them, and as file systems take them."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions; which of
+# these names with a suffix, or a digit 0, are refused depends on the release of Windows.
+_DEVICE = re.compile(
+    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE
+)
+
+
+def is_windows_device(name: str) -> bool:
+    """Whether Windows takes the file name ``name`` for a device, as it does with ``nul.txt``."""
+    return _DEVICE.fullmatch(name) is not None
 
 
 def parents(paths: Iterable[str]) -> set[str]:

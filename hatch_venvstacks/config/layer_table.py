@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import ConfigError, listing
+from hatch_venvstacks.common.paths import is_windows_device
 from hatch_venvstacks.config.check_options import read_checks
 from hatch_venvstacks.config.index_options import read_index_options
 from hatch_venvstacks.config.platform_options import (
@@ -101,11 +102,6 @@ MAX_NAME_LENGTH = 64
 # Levels above need more memory to unpack than a small target machine may have:
 # https://facebook.github.io/zstd/zstd_manual.html, "ultra".
 MAX_COMPRESSION_LEVEL = 19
-
-# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
-_WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
-    f"{n}{i}" for n in ("com", "lpt") for i in range(10)
-}
 
 
 def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) -> LayerSpec:
@@ -228,7 +224,7 @@ def _name(options: Table, project: ProjectFacts) -> str:
         )
     elif len(name) > MAX_NAME_LENGTH:
         options.fault(f"{place} cannot be longer than {MAX_NAME_LENGTH} characters")
-    elif name.partition(".")[0].lower() in _WINDOWS_DEVICES:
+    elif is_windows_device(name):
         options.fault(f"{place} cannot be the name of a device, which Windows reserves: `{name}`")
     return name
 
