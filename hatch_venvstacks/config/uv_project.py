@@ -7,18 +7,13 @@ https://docs.astral.sh/uv/concepts/configuration-files/.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,10 +50,10 @@ def _uv(document: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return read_toml(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"`{path}` cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except TomlError as error:
         raise ConfigError(f"`{path}` is not valid TOML: {error}") from error
 
 

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.locking.index_pinning import registry_of, steered
 from hatch_venvstacks.model.lock import requires_python
+from hatch_venvstacks.model.toml import parse_toml, read_toml
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 from hatch_venvstacks.sources.uv import run_uv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,7 +106,7 @@ class Resolution:
         :raises ToolError: where there is no resolution.
         """
         folder, _ = self._resolved(name, pins)
-        return tomllib.loads((folder / "uv.lock").read_text("utf-8"))
+        return read_toml(folder / "uv.lock")
 
     def _resolved(self, name: str, pins: Pins) -> tuple[Path, dict[str, Any]]:
         """The folder in which uv has resolved, and what it exports."""
@@ -124,7 +119,7 @@ class Resolution:
             self._lock(project, folder, pins)
             arguments = ["export", *self._python, "--frozen", "--no-header"]
             text = run_uv([*arguments, "--format", "pylock.toml"], folder=folder, doing=self._doing)
-            return folder, tomllib.loads(text)
+            return folder, parse_toml(text)
 
         version = ground.python
         return steered(self._project(), ground.indexes, ground.platforms, version, run)

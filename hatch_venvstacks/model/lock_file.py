@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +26,7 @@ from hatch_venvstacks.model.lock import (
 )
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +45,7 @@ def read_lock(path: Path) -> Lock:
     """
     mend = f"Delete it and make it anew: {lock_command(path)}"
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = read_toml(path)
         pylock = Pylock.from_dict(data)
     except FileNotFoundError:
         raise LockError(
@@ -58,7 +53,7 @@ def read_lock(path: Path) -> Lock:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"The lock cannot be read: {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except TomlError as error:
         raise LockError(f"The lock is not valid TOML: {path}: {error}", hint=mend) from error
     except PylockValidationError as error:
         raise LockError(f"The lock is not valid (PEP 751): {path}: {error}", hint=mend) from error

@@ -17,12 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.model.toml import TomlError, read_toml
 from hatch_venvstacks.store.store import key_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,8 +87,8 @@ def read_sources(root: Path, settings: Mapping[str, str], python: str) -> Source
 
 
 def _document(path: Path) -> dict[str, Any]:
-    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return tomllib.loads(path.read_text("utf-8"))
+    with suppress(OSError, UnicodeDecodeError, TomlError):
+        return read_toml(path)
     return {}
 
 

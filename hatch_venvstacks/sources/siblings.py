@@ -8,7 +8,6 @@ read here. Where their ``pyproject.toml`` says it all, nothing is built for that
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,13 +20,9 @@ from packaging.version import InvalidVersion, Version
 
 from hatch_venvstacks.common.errors import ConfigError, words
 from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.model.toml import TomlError, read_toml
 from hatch_venvstacks.sources.dist_info import parse_metadata
 from hatch_venvstacks.sources.local_wheels import is_wheel
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -167,8 +162,8 @@ def _document(name: str, root: Path, spec: LayerSpec) -> Mapping[str, Any]:
             " projects that it names",
         )
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path)
+    except (OSError, UnicodeDecodeError, TomlError) as error:
         raise ConfigError(f"`{path}` cannot be read: {words(error)}") from error
 
 

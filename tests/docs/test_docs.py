@@ -45,15 +45,11 @@ from hatch_venvstacks.config.layer_table import parse_layer
 from hatch_venvstacks.model import lock
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
 from hatch_venvstacks.sources import uv
 from hatch_venvstacks.sources.runtimes import archives
 from hatch_venvstacks.store import store
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +157,7 @@ def test_snippets_are_valid(page: Page, tmp_path: Path) -> None:
 
 
 def check_toml(text: str, folder: Path) -> None:
-    raw = tomllib.loads(text)
+    raw = parse_toml(text)
     if "lock-version" in raw:
         path = folder / "pylock.venvlayer.toml"
         path.write_text(text, "utf-8")

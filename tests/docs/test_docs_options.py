@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,21 @@ from hatchling.plugin.manager import PluginManager
 from hatch_venvstacks.config.layer_table import GENERIC_OPTIONS, LAYER_OPTIONS, parse_layer
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.spec import DEFAULT_COMPRESSION_LEVEL, DEFAULT_LOCK_FILE, LayerKind
+from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.plugin.pyproject import layer_table, project_facts
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "options.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def table(example: str) -> dict[str, Any]:
-    raw = tomllib.loads(example)
+    raw = parse_toml(example)
     return dict(layer_table(ProjectMetadata("/stack/demo", PluginManager(), raw)))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_is_valid(example: str) -> None:
-    raw = {"project": {"name": "demo", "version": "1"}, **tomllib.loads(example)}
+    raw = {"project": {"name": "demo", "version": "1"}, **parse_toml(example)}
     metadata = ProjectMetadata("/stack/demo", PluginManager(), raw)
     spec = parse_layer(
         layer_table(metadata), root=Path("/stack/demo"), project=project_facts(metadata)

@@ -11,10 +11,7 @@ import demo
 import pytest
 import zstandard
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import read_toml
 
 if TYPE_CHECKING:
     from front_end import FrontEnds
@@ -25,7 +22,7 @@ DIGITS = demo.CHECKOUT / "test-projects" / "digits"
 def test_every_project_comes_after_its_base_layers() -> None:
     built: list[Path] = []
     for project in demo.PROJECTS:
-        tables = tomllib.loads((DIGITS / project / "pyproject.toml").read_text())
+        tables = read_toml(DIGITS / project / "pyproject.toml")
         options = tables["tool"]["hatch"]["build"]["targets"]["venvlayer"]
         base_layers = [
             (DIGITS / project / path).resolve() for path in options.get("base-layers", [])

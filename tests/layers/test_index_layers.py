@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,11 +14,7 @@ from simple_index import SimpleIndex, serving
 from wheels import make_wheel
 
 from hatch_venvstacks.model.lock_file import read_lock
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import parse_toml, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,7 +76,7 @@ def test_torch_from_two_indexes_in_one_monorepo(monorepo: Monorepo) -> None:
     cpu, cu = torch(monorepo, "cpu", CPU), torch(monorepo, "cu", CU)
     lock_all(monorepo, RUNTIME, "frameworks/cpu", "frameworks/cu")
     assert (locked(cpu), locked(cu)) == ({"vl-torch": "2.0+cpu"}, {"vl-torch": "2.0+cu126"})
-    [wheel] = tomllib.loads((cpu / "pylock.venvlayer.toml").read_text("utf-8"))["packages"]
+    [wheel] = read_toml(cpu / "pylock.venvlayer.toml")["packages"]
     [file] = wheel["wheels"]
     assert file["path"] == "../../indexes/cpu/vl_torch-2.0+cpu-py3-none-any.whl"
 
@@ -102,7 +97,7 @@ def test_torch_from_two_indexes_in_one_monorepo(monorepo: Monorepo) -> None:
     line = re.search(r"`(index-overrides = .*)`", done.stderr)
     assert line is not None
     # The line that is suggested is one that helps.
-    suggested = tomllib.loads(line[1])["index-overrides"]
+    suggested = parse_toml(line[1])["index-overrides"]
     edit(top, lambda document: layer_table(document).update({"index-overrides": suggested}))
     monorepo.build("apps/both", "lock")
     assert locked(top) == {"vl-accel": "1.0"}
@@ -118,7 +113,7 @@ def test_in_a_layer_that_adds_it_through_another_package(monorepo: Monorepo) -> 
     lock_all(monorepo, RUNTIME, "apps/app")
     assert locked(root) == {"vl-accel": "1.0", "vl-torch": "2.0+cpu"}
     text = (root / "pylock.venvlayer.toml").read_text("utf-8")
-    inputs = tomllib.loads(text)["tool"]["hatch-venvstacks"]["indexes"]
+    inputs = parse_toml(text)["tool"]["hatch-venvstacks"]["indexes"]
     assert inputs == {"index": [CPU], "sources": {"vl-torch": ["torch-cpu"]}}
     assert str(monorepo.root) not in text
 

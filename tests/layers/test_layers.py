@@ -16,12 +16,8 @@ from standalone import make_standalone, sha256_of
 from wheels import make_wheel
 
 from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.model.toml import read_toml
 from hatch_venvstacks.sources.runtimes.tree import header_version
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from front_end import FrontEnds
@@ -43,7 +39,7 @@ def monorepo(tmp_path: Path, wheel_index: Path, front_ends: FrontEnds) -> Monore
 
 
 def lock_of(folder: Path) -> Pylock:
-    return Pylock.from_dict(tomllib.loads((folder / "pylock.venvlayer.toml").read_text("utf-8")))
+    return Pylock.from_dict(read_toml(folder / "pylock.venvlayer.toml"))
 
 
 def test_a_diamond(monorepo: Monorepo, tmp_path: Path) -> None:
@@ -94,7 +90,7 @@ def test_a_runtime_from_an_archive(monorepo: Monorepo, tmp_path: Path) -> None:
     monorepo.layer("apps/a", base=[RUNTIME], dependencies=["vl-low"], launch_module="vl_low")
     for layer in (RUNTIME, "apps/a"):
         monorepo.build(layer)
-    locked = tomllib.loads((folder / "pylock.venvlayer.toml").read_text("utf-8"))
+    locked = read_toml(folder / "pylock.venvlayer.toml")
     assert locked["tool"]["hatch-venvstacks"]["runtime"] == {
         "origin": "archive",
         "version": release,
@@ -177,7 +173,7 @@ def test_a_project_without_a_package(monorepo: Monorepo, tmp_path: Path) -> None
     monorepo.layer("apps/svc", dependencies=["server"], base=[RUNTIME], launch_module="server")
     # The same as a hatch.toml, which has no `tool.hatch` before its tables.
     app = monorepo.root / "apps/svc"
-    document = tomllib.loads((app / "pyproject.toml").read_text())
+    document = read_toml(app / "pyproject.toml")
     table = document["tool"]["hatch"]["build"]["targets"]["venvlayer"]
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     (app / "hatch.toml").write_text("\n".join(["[build.targets.venvlayer]", *lines, ""]))

@@ -12,12 +12,8 @@ from monorepo import RUNTIME, Monorepo, write
 from packaging.pylock import Pylock
 from wheels import make_wheel
 
+from hatch_venvstacks.model.toml import read_toml
 from hatch_venvstacks.sources.uv import run_uv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,11 +79,11 @@ ONE: dict[str, Any] = {"dependencies": ["vl-one"], "tool": sources(vl_one="../..
 
 
 def lock_of(folder: Path) -> Pylock:
-    return Pylock.from_dict(tomllib.loads((folder / "pylock.venvlayer.toml").read_text("utf-8")))
+    return Pylock.from_dict(read_toml(folder / "pylock.venvlayer.toml"))
 
 
 def tool_table(folder: Path) -> dict[str, Any]:
-    document = tomllib.loads((folder / "pylock.venvlayer.toml").read_text("utf-8"))
+    document = read_toml(folder / "pylock.venvlayer.toml")
     table: dict[str, Any] = document["tool"]["hatch-venvstacks"]
     return table
 

@@ -21,10 +21,7 @@ from monorepo import RUNTIME, Monorepo, pypi, write
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +116,7 @@ class Stacks:
             (archive,) = (self.repo.root / folder / "dist" / "venvlayer").glob("*.tar.zst")
             demo.unpack(archive, self.root)
             text = (self.repo.root / folder / "pylock.venvlayer.toml").read_text("utf-8")
-            added = Pylock.from_dict(tomllib.loads(text)).packages
+            added = Pylock.from_dict(parse_toml(text)).packages
             versions |= {str(one.name): str(one.version) for one in added}
             base = folder
         found = Deployed(self.root / f"{name}-{len(layers)}", "".join(said), versions)

@@ -26,11 +26,7 @@ from wheels import make_wheel
 from hatch_venvstacks.model.lock import select_wheels
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, wheel_tags
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +143,7 @@ def _lock(
 @pytest.mark.parametrize("layer", LAYERS)
 def test_lock_is_pep_751_for_all_platforms(world: World, layer: str) -> None:
     path = world.repo.root / layer / "pylock.venvlayer.toml"
-    document = tomllib.loads(path.read_text("utf-8"))
+    document = read_toml(path)
     pylock = Pylock.from_dict(document)
     pylock.validate()
     lock, used = world.lock(layer), set()

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,10 +24,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from stack_values import APP, RUNTIME
 from uv import find_uv_bin
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +143,7 @@ def _build(workshop: Workshop, repo: Monorepo, project: str) -> None:
 
 def _locked(project: Path) -> dict[str, str]:
     text = (project / "pylock.venvlayer.toml").read_text("utf-8")
-    pylock = Pylock.from_dict(tomllib.loads(text))
+    pylock = Pylock.from_dict(parse_toml(text))
     return {str(one.name): str(one.version) for one in pylock.packages}
 
 

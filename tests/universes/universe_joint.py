@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,11 +16,7 @@ from packaging.pylock import PackageWheel, Pylock
 from uv import find_uv_bin
 
 from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment, wheel_tags
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +76,7 @@ class Joint:
         arguments = ("--frozen", "--no-header", "--format", "pylock.toml")
         exported = self._uv("export", *arguments, cwd=work)
         assert exported.returncode == 0, exported.stderr
-        lock = Pylock.from_dict(tomllib.loads(exported.stdout))
+        lock = Pylock.from_dict(parse_toml(exported.stdout))
         return {platform: select(lock, platform, self.python) for platform in platforms}
 
     def _uv(self, command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

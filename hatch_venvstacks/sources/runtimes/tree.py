@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hatch_venvstacks.model.runtime import RuntimeTree
+
 _Parsed = TypeVar("_Parsed")
 
 _TESTS = frozenset({"test", "tests", "idle_test"})

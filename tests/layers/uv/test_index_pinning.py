@@ -14,13 +14,9 @@ from hatch_venvstacks.common.errors import ToolError
 from hatch_venvstacks.locking.index_pinning import registry_of, steered, with_indexes
 from hatch_venvstacks.model.index import Index, index_table
 from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 from hatch_venvstacks.sources.uv import run_uv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +72,7 @@ class Runs:
             text = run_uv(
                 [*arguments, "--python", sys.executable], folder=folder, doing="It cannot be tried"
             )
-        return folder, tomllib.loads(text)
+        return folder, parse_toml(text)
 
 
 @pytest.fixture

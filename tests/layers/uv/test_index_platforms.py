@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +13,8 @@ from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.lock import select_wheels
 from hatch_venvstacks.model.lock_file import dump_lock
 from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +58,7 @@ def world(tmp_path: Path, wheel_index: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_on_one_platform(world: World, requirement: str) -> None:
     lock = world.lock(requirement)
     text = dump_lock(lock)
-    Pylock.from_dict(tomllib.loads(text))
+    Pylock.from_dict(parse_toml(text))
     assert str(world.root) not in text
     for name in TAGS:
         wheels = {one.name: one.version for one in select_wheels(lock, PLATFORMS[name], MINOR)}

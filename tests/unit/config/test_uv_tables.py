@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,7 @@ from hatch_venvstacks.config.uv_project import UvProject, UvTable, read_uv_proje
 from hatch_venvstacks.config.uv_tables import read_uv
 from hatch_venvstacks.model.index import AddressError, Index, absolute_url, recorded_url
 from hatch_venvstacks.model.spec import PackageSource, UvSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import parse_toml, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +24,15 @@ PYPI = "https://pypi.example/simple"
 
 def read(text: str, **names: Any) -> UvSettings:
     faults: list[str] = []
-    settings = read_uv(UvProject((UvTable(ROOT, tomllib.loads(text)),)), faults, **names)
+    settings = read_uv(UvProject((UvTable(ROOT, parse_toml(text)),)), faults, **names)
     assert faults == []
     return settings
 
 
 def faults(text: str, settings: str | None = None) -> list[str]:
     noted: list[str] = []
-    beside = None if settings is None else tomllib.loads(settings)
-    read_uv(UvProject((UvTable(ROOT, tomllib.loads(text), beside),)), noted)
+    beside = None if settings is None else parse_toml(settings)
+    read_uv(UvProject((UvTable(ROOT, parse_toml(text), beside),)), noted)
     return noted
 
 
@@ -328,9 +323,9 @@ class TestUvToml:
         """
 
     def test_it_counts(self) -> None:
-        beside = tomllib.loads('exclude-newer = "2026-01-01"\nindex = [{ url = "../wheels" }]')
+        beside = parse_toml('exclude-newer = "2026-01-01"\nindex = [{ url = "../wheels" }]')
         noted: list[str] = []
-        table = UvTable(ROOT, tomllib.loads(self.TABLE), beside)
+        table = UvTable(ROOT, parse_toml(self.TABLE), beside)
         settings = read_uv(UvProject((table,)), noted)
         assert noted == []
         assert settings.exclude_newer == "2026-01-01"
@@ -359,7 +354,7 @@ def project(name: str, uv: str = "") -> str:
 
 
 def loaded(root: Path) -> UvProject:
-    return read_uv_project(root, tomllib.loads((root / "pyproject.toml").read_text("utf-8")))
+    return read_uv_project(root, read_toml(root / "pyproject.toml"))
 
 
 WORKSPACE = '[tool.uv.workspace]\nmembers = ["libs/*", "apps/**"]\nexclude = ["libs/old*"]\n'

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,11 +18,7 @@ from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.model.lock import Lock, LockInputs
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover (python < 3.11)
-    import tomli as tomllib
+from hatch_venvstacks.model.toml import parse_toml
 
 SHA = "0" * 64
 MARKER = "sys_platform == 'linux' and platform_machine == 'x86_64'"
@@ -139,7 +134,7 @@ def test_any_text_round_trip(
 
 
 def test_text_is_valid_pep_751(tmp_path: Path) -> None:
-    data = tomllib.loads(dump_lock(full(tmp_path / "pylock.toml")))
+    data = parse_toml(dump_lock(full(tmp_path / "pylock.toml")))
     parsed = Pylock.from_dict(data)
     parsed.validate()
     assert parsed.requires_python == SpecifierSet(">=3.11,<3.12")
