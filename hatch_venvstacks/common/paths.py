@@ -34,12 +34,15 @@ def parents(paths: Iterable[str]) -> set[str]:
     return found
 
 
-def shown_path(root: Path, folder: Path) -> str:
-    """``root`` as locks and messages name it: relative to the ``folder`` of a layer, with ``/``."""
+def shown_path(path: Path, folder: Path) -> str:
+    """``path`` as locks and messages name it: relative to ``folder``, with ``/``.
+
+    On Windows, one on another drive stays absolute.
+    """
     try:
-        return Path(os.path.relpath(root, folder)).as_posix()
-    except ValueError:  # pragma: no cover (windows): another drive
-        return root.as_posix()
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # pragma: no cover (windows)
+        return path.as_posix()
 
 
 def replace_folder(new: Path, old: Path, aside: Path) -> None:

@@ -7,12 +7,11 @@ as they are used here.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.config.table import Table
 from hatch_venvstacks.config.uv_sources import read_sources
 from hatch_venvstacks.model.index import (
@@ -26,6 +25,7 @@ from hatch_venvstacks.model.spec import UvSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     from hatch_venvstacks.config.uv_project import UvProject, UvTable
 
@@ -70,7 +70,8 @@ def read_uv(
         found = _settings(one, noted)
         sources = read_sources(one.table, one.folder, project, wanted, noted)
         settings = _merged(settings, replace(found, sources=sources))
-        place = "" if number == 0 else f" (in `{_shown(one.folder, project.tables[0].folder)}`)"
+        file = shown_path(one.folder / "pyproject.toml", project.tables[0].folder)
+        place = "" if number == 0 else f" (in `{file}`)"
         faults += [f"{fault}{place}" for fault in noted]
     return settings
 
@@ -78,10 +79,6 @@ def read_uv(
 def is_index_name(text: str) -> bool:
     """Whether uv accepts ``text`` as the name of an index."""
     return bool(_INDEX_NAME.fullmatch(text))
-
-
-def _shown(folder: Path, own: Path) -> str:
-    return Path(os.path.relpath(folder / "pyproject.toml", own)).as_posix()
 
 
 def _settings(one: UvTable, faults: list[str]) -> UvSettings:

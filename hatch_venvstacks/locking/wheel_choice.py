@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +12,7 @@ from packaging.pylock import Package, PackageWheel
 from packaging.utils import parse_wheel_filename
 
 from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.common.redaction import without_credentials
 from hatch_venvstacks.model.index import local_path
 from hatch_venvstacks.model.platforms import common_marker, wheel_tags
@@ -122,7 +121,5 @@ def _wheel(wheel: PackageWheel, folder: Path) -> PackageWheel:
     url = wheel.url or ""
     if url and not url.startswith("file:"):
         return replace(wheel, name=None, url=without_credentials(url))
-    local = str(local_path(url) or wheel.path)
-    with suppress(ValueError):  # on Windows, another drive has no relative path
-        local = os.path.relpath(local, folder)
-    return replace(wheel, name=None, url=None, path=Path(local).as_posix(), upload_time=None)
+    local = shown_path(local_path(url) or Path(str(wheel.path)), folder)
+    return replace(wheel, name=None, url=None, path=local, upload_time=None)

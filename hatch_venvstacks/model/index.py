@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from hatch_venvstacks.common.paths import shown_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -69,10 +71,9 @@ def recorded_url(url: str, folder: Path) -> str:
     path = local_path(url)
     if path is None:
         return url
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:  # pragma: no cover (windows): another drive
-        return url
+    recorded = shown_path(path, folder)
+    # One on another drive of Windows would be refused when it is read: it is no plain path.
+    return url if Path(recorded).is_absolute() else recorded
 
 
 def local_path(url: str) -> Path | None:

@@ -16,6 +16,7 @@ from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.model.platforms import (
     LINUX_GLIBC,
     MACOS_RELEASE,
@@ -260,10 +261,5 @@ def lock_command(lock: Path) -> str:
 
 def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
     """``command`` as it is to be typed for the project in ``folder``, from the current one."""
-    try:
-        shown = os.path.relpath(folder)
-    except ValueError:  # pragma: no cover (windows): another drive
-        shown = str(folder)
-    if shown == os.curdir:
-        return f"`{command}`"
-    return f"`{command}` in `{Path(shown).as_posix()}`"
+    shown = shown_path(folder, Path())
+    return f"`{command}`" if shown == "." else f"`{command}` in `{shown}`"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.model.toml import TomlError, read_toml
 from hatch_venvstacks.store.store import key_of
 
@@ -77,7 +78,7 @@ def read_sources(root: Path, settings: Mapping[str, str], python: str) -> Source
     is_dynamic = "version" in project.get("dynamic", ()) or "version" not in project
     state = [_git(root, command) for command in _GIT] if wants_git or is_dynamic else []
     seen = {
-        _shown(path, root): _state(path)
+        shown_path(path, root): _state(path)
         for start in (root, *sorted(named), *files)
         for path in _walk(start)
     }
@@ -148,12 +149,6 @@ def _state(path: Path) -> str:
         executable = path.stat().st_mode & 0o100
         return f"{file_sha256(path)} {executable}" if path.is_file() else ""
     return ""
-
-
-def _shown(path: Path, root: Path) -> str:
-    with suppress(ValueError):
-        return Path(os.path.relpath(path, root)).as_posix()
-    return str(path)
 
 
 def _folders_above(root: Path) -> Iterator[Path]:
