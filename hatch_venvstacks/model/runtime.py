@@ -47,6 +47,11 @@ class RuntimeRequest:
     version: str = ""
     archives: Mapping[str, RuntimeArchive] = field(default_factory=dict)
 
+    def accepts(self, release: str) -> bool:
+        """Whether ``release`` is the one that is asked for, or one of its patch releases."""
+        wanted = self.version
+        return not wanted or release == wanted or release.startswith(f"{wanted}.")
+
 
 @dataclass(frozen=True)
 class LockedRuntime:

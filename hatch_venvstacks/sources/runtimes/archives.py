@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeTree
-from hatch_venvstacks.sources.runtimes.runtime import matches
 from hatch_venvstacks.sources.runtimes.tree import header_version
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ class NamedArchives(ArchiveSource):
         here = self._workshop.host.name
         looked_at = here if here in archives else platforms[0]
         tree = self._unpacked(archives[looked_at], looked_at)
-        if not matches(tree.version, request.version):
+        if not request.accepts(tree.version):
             raise RuntimeSourceError(
                 f'`python = "cpython@{request.version}"` asks for another CPython than the archive'
                 f" for `{looked_at}` in `python-source` holds, {tree.version}",
@@ -138,7 +137,7 @@ class NamedArchives(ArchiveSource):
 def _still_fits(previous: LockedRuntime, request: RuntimeRequest, platforms: Sequence[str]) -> bool:
     return (
         previous.origin is request.origin
-        and matches(previous.version, request.version)
+        and request.accepts(previous.version)
         and all(
             name in previous.archives and previous.archives[name] == request.archives.get(name)
             for name in platforms

@@ -9,7 +9,6 @@ from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeTree
 from hatch_venvstacks.sources.runtimes.host import CHANGE_PYTHON, check_host, describe
 from hatch_venvstacks.sources.runtimes.host_copy import copy_host, fingerprint
-from hatch_venvstacks.sources.runtimes.runtime import matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,7 @@ class HostSource:
         for platform in platforms:
             self._check_platform(platform)
         host = describe()
-        if not matches(host.version, request.version):
+        if not request.accepts(host.version):
             raise RuntimeSourceError(
                 f'`python = "cpython@{request.version}"` with `python-source = "host"` needs that'
                 f" Python to run the build, but CPython {host.version} runs it"

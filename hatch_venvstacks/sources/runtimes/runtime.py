@@ -108,8 +108,3 @@ class LockedCPython:
 def locked_cpython(locked: LockedRuntime, root: Path, workshop: Workshop) -> LockedCPython:
     """The CPython that the lock of the runtime layer in ``root`` holds, on this machine."""
     return LockedCPython(locked, runtime_source(locked.origin, root, workshop))
-
-
-def matches(version: str, wanted: str) -> bool:
-    """Whether the release ``version`` is ``wanted``, one of its patch releases, or all the same."""
-    return not wanted or version == wanted or version.startswith(f"{wanted}.")

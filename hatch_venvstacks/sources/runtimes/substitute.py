@@ -80,7 +80,7 @@ def _fetched(
 
 
 def _release(version: str, platform: str, locked: LockedRuntime) -> RuntimeArchive:
-    from hatch_venvstacks.sources.runtimes.standalone import find_release
+    from hatch_venvstacks.sources.runtimes.releases import find_release
 
     found = find_release(version, [platform])
     if _numbers(found.version) < _numbers(locked.version):

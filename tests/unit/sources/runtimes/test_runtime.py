@@ -28,8 +28,8 @@ from hatch_venvstacks.model.runtime import (
 )
 from hatch_venvstacks.model.workshop import Workshop
 from hatch_venvstacks.sources.runtimes.host import describe
+from hatch_venvstacks.sources.runtimes.releases import find_release
 from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
-from hatch_venvstacks.sources.runtimes.standalone import find_release
 from hatch_venvstacks.sources.runtimes.tree import runtime_files
 from hatch_venvstacks.store.store import Store
 

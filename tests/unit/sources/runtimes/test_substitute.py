@@ -12,8 +12,8 @@ from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeTree
 from hatch_venvstacks.model.workshop import Workshop
 from hatch_venvstacks.sources.runtimes.host import HostPython, describe
+from hatch_venvstacks.sources.runtimes.releases import find_release
 from hatch_venvstacks.sources.runtimes.runtime import locked_cpython
-from hatch_venvstacks.sources.runtimes.standalone import find_release
 from hatch_venvstacks.sources.runtimes.substitute import substitute
 from hatch_venvstacks.store.store import Store
 
