@@ -125,7 +125,7 @@ def is_guaranteed(needed: str, platform: TargetPlatform) -> bool:
         return needed.startswith(_MACOS_FOLDERS)
     name = posixpath.basename(needed)
     if name in _LATER:
-        return platform.oldest >= _LATER[name]
+        return platform.oldest.release >= _LATER[name]
     return name in _MANYLINUX or name.startswith(_LINUX_LOADER)
 
 

@@ -14,8 +14,7 @@ from hatch_venvstacks.common.paths import is_windows_device
 from hatch_venvstacks.config.check_options import read_checks
 from hatch_venvstacks.config.index_options import read_index_options
 from hatch_venvstacks.config.platform_options import (
-    read_linux_target,
-    read_macos_target,
+    read_oldest_systems,
     read_platforms,
 )
 from hatch_venvstacks.config.requirements import ProjectFacts, read_excluded, read_requirements
@@ -134,8 +133,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         or DEFAULT_COMPRESSION_LEVEL,
         bytecode=options.boolean("bytecode") is not False,
         platforms=read_platforms(options),
-        linux_target=read_linux_target(options),
-        macos_target=read_macos_target(options),
+        oldest_systems=read_oldest_systems(options),
         uv=_uv(options, project),
         dynlib_exclude=_patterns(options, "dynlib-exclude"),
         dynlib_preload=_patterns(options, "dynlib-preload"),

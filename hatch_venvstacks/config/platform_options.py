@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import did_you_mean, listing
-from hatch_venvstacks.model.platforms import PLATFORMS, UV_GLIBC
+from hatch_venvstacks.model.oldest_systems import FAMILIES, OldestSystems
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from hatch_venvstacks.config.table import Table
-
-_LINUX = re.compile(r"glibc@2\.(\d{1,3})")
-_MACOS = re.compile(r"(\d{1,2})\.(\d{1,2})")
-# The first macOS that any CPython of these minor releases runs on.
-_FIRST_MACOS = (10, 9)
+    from hatch_venvstacks.model.oldest_systems import OldestSystem, SystemFamily
 
 
 def read_platforms(options: Table) -> tuple[str, ...]:
@@ -38,38 +34,26 @@ def read_platforms(options: Table) -> tuple[str, ...]:
     return tuple(name for name in PLATFORMS if name in found)
 
 
-def read_linux_target(options: Table) -> tuple[int, int] | None:
-    """The oldest glibc that must run the layer: ``glibc@2.28`` as ``(2, 28)``; faults are noted."""
-    text = options.string("linux-target")
-    if text is None:
-        return None
-    match = _LINUX.fullmatch(text)
-    oldest, newest = UV_GLIBC[0], UV_GLIBC[-1]
-    if match is None:
-        options.fault(
-            f"Field {options.field('linux-target')} must be a release of glibc such as"
-            f" `glibc@2.28`, not `{text}`"
-        )
-        return None
-    if not oldest <= int(match[1]) <= newest:
-        options.fault(
-            f"Field {options.field('linux-target')} must be from `glibc@2.{oldest}` to"
-            f" `glibc@2.{newest}`, not `{text}`"
-        )
-        return None
-    return 2, int(match[1])
+def read_oldest_systems(options: Table) -> OldestSystems:
+    """The oldest systems that must run the layer, as far as it names them; faults are noted."""
+    found = (_oldest_system(options, family) for family in FAMILIES if family.option)
+    return OldestSystems(tuple(system for system in found if system is not None))
 
 
-def read_macos_target(options: Table) -> tuple[int, int] | None:
-    """The oldest macOS that must run the layer: ``13.0`` as ``(13, 0)``; faults are noted."""
-    text = options.string("macos-target")
+def _oldest_system(options: Table, family: SystemFamily) -> OldestSystem | None:
+    text = options.string(family.option)
     if text is None:
         return None
-    match = _MACOS.fullmatch(text)
-    if match is None or (int(match[1]), int(match[2])) < _FIRST_MACOS:
-        options.fault(
-            f"Field {options.field('macos-target')} must be a release of macOS such as `13.0`, not"
-            f" older than {_FIRST_MACOS[0]}.{_FIRST_MACOS[1]}: `{text}`"
-        )
-        return None
-    return int(match[1]), int(match[2])
+    release = family.parsed(text)
+    if release and family.first <= release <= (family.last or release):
+        return family.since(release)
+    first, last = (family.spelled(one) for one in (family.first, family.last))
+    place = f"Field {options.field(family.option)} must be"
+    such = f"{place} a release of {family.name} such as `{family.spelled(family.default)}`, not"
+    if not family.last:
+        options.fault(f"{such} older than {first}: `{text}`")
+    elif release:
+        options.fault(f"{place} from `{first}` to `{last}`, not `{text}`")
+    else:
+        options.fault(f"{such} `{text}`")
+    return None

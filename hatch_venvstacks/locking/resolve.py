@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.pylock import Package, Pylock
@@ -28,7 +28,8 @@ from hatch_venvstacks.locking.index_changes import depended_on, index_inputs
 from hatch_venvstacks.locking.layer_resolution import Question
 from hatch_venvstacks.locking.wheel_choice import Wheels, usable_package
 from hatch_venvstacks.model.lock import TOOL, Lock, LockInputs, requires_python
-from hatch_venvstacks.model.platforms import LINUX_GLIBC, MACOS_RELEASE, marker_holds, unknown_facts
+from hatch_venvstacks.model.oldest_systems import recorded
+from hatch_venvstacks.model.platforms import marker_holds, unknown_facts
 from hatch_venvstacks.sources.held_below import Held, HeldProject, held_below, held_versions
 from hatch_venvstacks.sources.layer_siblings import locked_projects
 from hatch_venvstacks.sources.local_wheels import local_requirements, wheel_sources
@@ -130,8 +131,7 @@ def _lock(
         requirements=spec.requirements,
         below={name: _recorded(keys, held[name]) for name, keys in needed.items()},
         runtime=runtime if spec.runtime is not None else None,
-        linux_target=_oldest(platforms, "linux") or LINUX_GLIBC,
-        macos_target=_oldest(platforms, "darwin") or MACOS_RELEASE,
+        oldest_systems=recorded(platform.oldest for platform in platforms),
         excluded=ground.excluded,
         wheels=wheel_sources(spec),
         indexes=index_inputs(ground.indexes, depended_on(needed, spec), spec.lock_file.parent),
@@ -203,9 +203,3 @@ def _depends_on_release(packages: Sequence[Package]) -> bool:
     uv drops from markers what follows from the releases that the lock is for.
     """
     return any("python_full_version" in str(package.marker) for package in packages)
-
-
-def _oldest(platforms: Sequence[TargetPlatform], system: str) -> tuple[int, int] | None:
-    """The oldest system of that kind that any of ``platforms`` names."""
-    found = [one.oldest for one in platforms if one.sys_platform == system]
-    return cast("tuple[int, int]", min(found)) if found else None

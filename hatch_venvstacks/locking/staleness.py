@@ -100,19 +100,15 @@ def _relevant(lock: Lock, spec: LayerSpec, excluded: Sequence[str]) -> list[str]
 
 def _target_changes(lock: Lock, targets: Sequence[TargetPlatform]) -> list[str]:
     """Other oldest systems, said once for a system and not for each of its machines."""
-    before = {one.name: one for one in lock.targets}
-    words = {"linux": "the oldest glibc", "darwin": "the oldest macOS"}
+    before = {platform.name: platform.oldest for platform in lock.targets}
     return list(
         dict.fromkeys(
-            f"{words[one.sys_platform]} is now {_release(one)}, was {_release(before[one.name])}"
-            for one in targets
-            if one.name in before and one.oldest != before[one.name].oldest
+            f"the oldest {platform.family.name} is now {platform.oldest.number}, was"
+            f" {before[platform.name].number}"
+            for platform in targets
+            if platform.name in before and platform.oldest != before[platform.name]
         )
     )
-
-
-def _release(target: TargetPlatform) -> str:
-    return ".".join(str(part) for part in target.oldest)
 
 
 def _below_changes(known: Mapping[str, str], names: Mapping[str, str]) -> Iterator[str]:

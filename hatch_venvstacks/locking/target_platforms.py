@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.model.platforms import LINUX_GLIBC, MACOS_RELEASE, PLATFORMS
+from hatch_venvstacks.model.oldest_systems import FAMILIES, OldestSystems
+from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_venvstacks.model.lock import Lock
+    from hatch_venvstacks.model.oldest_systems import OldestSystem, SystemFamily
     from hatch_venvstacks.model.platforms import TargetPlatform
     from hatch_venvstacks.model.spec import LayerSpec
 
-    Release = tuple[int, int]
     Below = Sequence[tuple[LayerSpec, Lock]]
 
 
@@ -32,9 +33,9 @@ def layer_targets(
     :raises LockError: where the layer asks for what a layer below cannot do.
     """
     names = _upper(spec, below) if below else _runtime(spec, previous, host)
-    linux = _target(spec, below, "linux-target", spec.linux_target, LINUX_GLIBC)
-    macos = _target(spec, below, "macos-target", spec.macos_target, MACOS_RELEASE)
-    return tuple(PLATFORMS[name].since(linux, macos) for name in names)
+    families = [family for family in FAMILIES if family.option]
+    oldest = OldestSystems(tuple(_oldest(spec, below, family) for family in families))
+    return tuple(PLATFORMS[name].since(oldest) for name in names)
 
 
 def excluded_packages(spec: LayerSpec, below: Below) -> tuple[str, ...]:
@@ -80,23 +81,21 @@ def _upper(spec: LayerSpec, below: Below) -> tuple[str, ...]:
     return spec.platforms or tuple(common)
 
 
-def _target(
-    spec: LayerSpec, below: Below, option: str, own: Release | None, default: Release
-) -> Release:
-    newest, layer = default if not below else (0, 0), ""
-    for one, lock in below:
-        inputs = lock.inputs
-        release = inputs.linux_target if option == "linux-target" else inputs.macos_target
-        if release > newest:
-            newest, layer = release, one.name
-    if own is not None and below and own < newest:
+def _oldest(spec: LayerSpec, below: Below, family: SystemFamily) -> OldestSystem:
+    """The oldest system of ``family`` that must run the layer: no older one than below."""
+    known = [
+        (system, layer.name)
+        for layer, lock in below
+        if (system := lock.inputs.oldest_systems.named_of(family))
+    ]
+    own = spec.oldest_systems.named_of(family)
+    if not known:
+        return spec.oldest_systems.of(family)
+    newest, layer = max(known, key=lambda one: one[0].release)
+    if own is not None and own.release < newest.release:
         raise LockError(
-            f"`{option}` of layer `{spec.name}` is {_shown(own)}, but layer `{layer}` below needs"
-            f" {_shown(newest)}",
-            hint=f"Set it to {_shown(newest)} or newer, or lower it in `{layer}`",
+            f"`{family.option}` of layer `{spec.name}` is {own.number}, but layer `{layer}` below"
+            f" needs {newest.number}",
+            hint=f"Set it to {newest.number} or newer, or lower it in `{layer}`",
         )
     return own or newest
-
-
-def _shown(release: Release) -> str:
-    return ".".join(str(part) for part in release)

@@ -101,9 +101,8 @@ def usable_package(
 
 
 def _described(platform: TargetPlatform) -> str:
-    release = ".".join(str(part) for part in platform.oldest)
-    system = {"linux": "glibc", "darwin": "macOS"}.get(platform.sys_platform)
-    return f"{platform.name} (from {system} {release} on)" if system else platform.name
+    oldest = platform.oldest
+    return f"{platform.name} (from {oldest} on)" if oldest.release else platform.name
 
 
 def _offered(package: Package) -> dict[str, PackageWheel]:

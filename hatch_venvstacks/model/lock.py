@@ -17,9 +17,8 @@ from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.model.oldest_systems import OldestSystems, recorded
 from hatch_venvstacks.model.platforms import (
-    LINUX_GLIBC,
-    MACOS_RELEASE,
     PLATFORMS,
     marker_environment,
     marker_holds,
@@ -86,21 +85,20 @@ class LockInputs:
     version that a layer below holds; the empty string where none does, and this layer adds it.
     Names on which the layers below differ are there in any case, as ``2.0 over 1.0``. ``runtime``
     is set in the locks of runtime layers only. ``platforms`` are names in the order of
-    :data:`hatch_venvstacks.model.platforms.PLATFORMS`; ``linux_target`` and ``macos_target`` are
-    the oldest glibc and macOS. ``excluded`` are the names that were left out though something may
-    require them, those that layers below leave out among them. ``indexes`` are where packages came
-    from, as far as projects say so. ``projects`` maps normalized names to what is known of projects
-    that are packed from their folders. ``wheels`` maps names to the single wheels that
-    ``[tool.uv.sources]`` names. ``release`` is the release of CPython where what is needed depends
-    on its patch release, else empty.
+    :data:`hatch_venvstacks.model.platforms.PLATFORMS`; ``oldest_systems`` are those that
+    :func:`~hatch_venvstacks.model.oldest_systems.recorded` finds. ``excluded`` are the names that
+    were left out though something may require them, those that layers below leave out among them.
+    ``indexes`` are where packages came from, as far as projects say so. ``projects`` maps
+    normalized names to what is known of projects that are packed from their folders. ``wheels``
+    maps names to the single wheels that ``[tool.uv.sources]`` names. ``release`` is the release of
+    CPython where what is needed depends on its patch release, else empty.
     """
 
     platforms: tuple[str, ...]
     requirements: tuple[str, ...]
     below: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: LockedRuntime | None = None
-    linux_target: tuple[int, int] = LINUX_GLIBC
-    macos_target: tuple[int, int] = MACOS_RELEASE
+    oldest_systems: OldestSystems = field(default_factory=lambda: recorded(()))
     excluded: tuple[str, ...] = ()
     wheels: Mapping[str, str] = field(default_factory=dict)
     release: str = ""
@@ -120,10 +118,7 @@ class Lock:
     def targets(self) -> tuple[TargetPlatform, ...]:
         """The target platforms, with the oldest systems that must run the layer."""
         inputs = self.inputs
-        return tuple(
-            PLATFORMS[name].since(inputs.linux_target, inputs.macos_target)
-            for name in inputs.platforms
-        )
+        return tuple(PLATFORMS[name].since(inputs.oldest_systems) for name in inputs.platforms)
 
     def target(self, platform: str) -> TargetPlatform:
         """The target platform of that name.

@@ -24,6 +24,7 @@ from hatch_venvstacks.model.lock import (
     LockInputs,
     lock_command,
 )
+from hatch_venvstacks.model.oldest_systems import OldestSystems, families_by_option
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
 from hatch_venvstacks.model.toml import TomlError, read_toml
@@ -153,8 +154,8 @@ def _inputs_table(inputs: LockInputs) -> Any:
     table = tomlkit.table()
     table["format"] = FORMAT
     table["platforms"] = list(inputs.platforms)
-    table["linux-target"] = f"glibc@{_release(inputs.linux_target)}"
-    table["macos-target"] = _release(inputs.macos_target)
+    for option, values in inputs.oldest_systems.by_option():
+        table[option] = values[0]
     requirements = tomlkit.array()
     requirements.extend(inputs.requirements)
     table["requirements"] = requirements.multiline(multiline=bool(inputs.requirements))
@@ -206,10 +207,6 @@ def _grouped(inputs: LockInputs) -> dict[str, dict[str, str]]:
     return {_EVERYWHERE: shared, **own}
 
 
-def _release(parts: tuple[int, int]) -> str:
-    return ".".join(str(part) for part in parts)
-
-
 def _inputs(table: Mapping[str, Any]) -> LockInputs:
     """Read the table; raises a built-in error where it is not what :func:`_inputs_table` makes."""
     if table["format"] != FORMAT:
@@ -223,8 +220,7 @@ def _inputs(table: Mapping[str, Any]) -> LockInputs:
         requirements=_strings(table["requirements"]),
         below=_below(table.get("below", {}), platforms),
         runtime=_runtime(table["runtime"]) if "runtime" in table else None,
-        linux_target=_target(table["linux-target"].removeprefix("glibc@")),
-        macos_target=_target(table["macos-target"]),
+        oldest_systems=_oldest_systems(table),
         excluded=_strings(table.get("exclude-packages", [])),
         wheels=dict(zip(wheels, _strings(list(wheels.values())), strict=True)),
         release=_strings([table.get("python-release", "")])[0],
@@ -241,9 +237,14 @@ def _below(table: Mapping[str, Any], platforms: Sequence[str]) -> dict[str, dict
     return {platform: dict(sorted(names.items())) for platform, names in merged.items() if names}
 
 
-def _target(text: str) -> tuple[int, int]:
-    major, minor = (int(part) for part in text.split("."))
-    return major, minor
+def _oldest_systems(table: Mapping[str, Any]) -> OldestSystems:
+    found = []
+    for option, (family,) in families_by_option().items():
+        release = family.parsed(table[option])
+        if not release:
+            raise ValueError(table[option])
+        found.append(family.since(release))
+    return OldestSystems(tuple(found))
 
 
 def _project(table: Mapping[str, Any]) -> LockedProject:

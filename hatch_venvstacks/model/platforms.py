@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from hatch_venvstacks.common.errors import VenvLayerError
+from hatch_venvstacks.model.oldest_systems import GLIBC, MACOS, WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -21,30 +22,41 @@ if TYPE_CHECKING:
     from packaging.markers import Environment, Marker
     from packaging.tags import Tag
 
-
-# The oldest systems that a layer runs on unless it says otherwise: those that uv takes for its
-# `--python-platform` names (https://docs.astral.sh/uv/reference/cli/#uv-pip-install).
-LINUX_GLIBC = (2, 28)
-MACOS_RELEASE = (13, 0)
-# The releases of glibc that uv has names for.
-UV_GLIBC = (17, 28, *range(31, 41))
+    from hatch_venvstacks.model.oldest_systems import (
+        OldestSystem,
+        OldestSystems,
+        Release,
+        SystemFamily,
+    )
 
 
 @dataclass(frozen=True)
 class TargetPlatform:
-    """One kind of machine that a layer is built for, and the oldest system of its kind.
+    """One kind of machine that a layer is built for, and the oldest system that must run it.
 
-    ``sys_platform``, ``platform_system``, ``os_name`` and ``machine`` are the values of the
-    :pep:`508` markers there. ``oldest`` is a release of glibc on Linux, one of macOS there, and
-    empty on Windows.
+    ``machine`` is the ``platform_machine`` of :pep:`508` markers there, ``first`` the release of
+    the family that was the first for such machines (empty where that does not matter).
     """
 
     name: str
-    sys_platform: str
-    platform_system: str
-    os_name: str
     machine: str
-    oldest: tuple[int, ...] = ()
+    oldest: OldestSystem
+    first: Release = ()
+
+    @property
+    def family(self) -> SystemFamily:
+        """The family of systems that it stands for."""
+        return self.oldest.family
+
+    @property
+    def sys_platform(self) -> str:
+        """The ``sys_platform`` of markers."""
+        return self.family.sys_platform
+
+    @property
+    def os_name(self) -> str:
+        """The ``os_name`` of markers."""
+        return self.family.os_name
 
     @property
     def marker(self) -> str:
@@ -68,61 +80,41 @@ class TargetPlatform:
         )
 
     @property
-    def release(self) -> str:
-        """The ``platform_release`` of markers on the oldest system; empty where it is not known.
-
-        On macOS it is Darwin's: 14 to 19 for macOS 10.10 to 10.15, 20 to 24 for 11 to 15, and 25
-        for macOS 26 (https://en.wikipedia.org/wiki/Darwin_(operating_system)#Release_history).
-        """
-        if self.sys_platform != "darwin":
-            return ""
-        major, minor = self.oldest[0], self.oldest[1]
-        if major == 10:
-            return f"{minor + 4}.0.0"
-        return f"{major + 9 if major < 26 else major - 1}.0.0"
-
-    @property
     def uv(self) -> str:
         """The name that uv's ``--python-platform`` takes.
 
-        On macOS the oldest release goes with it in the environment (:attr:`uv_environment`).
+        What more it must know of the oldest release stands in :attr:`uv_environment`.
         """
         architecture = {"arm64": "aarch64", "amd64": "x86_64"}.get(
             self.machine.lower(), self.machine
         )
-        if self.sys_platform == "darwin":
-            return f"{architecture}-apple-darwin"
-        if self.sys_platform == "win32":
-            return f"{architecture}-pc-windows-msvc"
-        known = next((minor for minor in UV_GLIBC if minor >= self.oldest[1]), UV_GLIBC[-1])
-        return f"{architecture}-manylinux_2_{known}"
+        return f"{architecture}-{self.family.uv(self.oldest.release)}"
 
     @property
     def uv_environment(self) -> dict[str, str]:
         """What uv needs in its environment to choose wheels for this platform."""
-        if self.sys_platform != "darwin":
-            return {}
-        return {"MACOSX_DEPLOYMENT_TARGET": ".".join(map(str, self.oldest))}
+        variable = self.family.uv_variable
+        return {variable: self.oldest.number} if variable else {}
 
-    def since(self, linux: tuple[int, int], macos: tuple[int, int]) -> TargetPlatform:
-        """The platform with other oldest systems: a release of glibc, one of macOS."""
-        if self.sys_platform == "linux":
-            return replace(self, oldest=linux)
-        if self.sys_platform == "darwin":
-            # The first macOS for these machines.
-            return replace(self, oldest=max(macos, (11, 0)) if self.machine == "arm64" else macos)
-        return self
+    def since(self, systems: OldestSystems) -> TargetPlatform:
+        """The platform with that of ``systems`` which is of its family."""
+        oldest = systems.of(self.family)
+        return replace(self, oldest=self.family.since(max(oldest.release, self.first)))
+
+
+def _platform(name: str, machine: str, family: SystemFamily, first: Release = ()) -> TargetPlatform:
+    return TargetPlatform(name, machine, family.since(family.default), first)
 
 
 PLATFORMS = {
-    one.name: one
-    for one in (
-        TargetPlatform("linux_x86_64", "linux", "Linux", "posix", "x86_64", LINUX_GLIBC),
-        TargetPlatform("linux_aarch64", "linux", "Linux", "posix", "aarch64", LINUX_GLIBC),
-        TargetPlatform("macosx_arm64", "darwin", "Darwin", "posix", "arm64", MACOS_RELEASE),
-        TargetPlatform("macosx_x86_64", "darwin", "Darwin", "posix", "x86_64", MACOS_RELEASE),
-        TargetPlatform("win_amd64", "win32", "Windows", "nt", "AMD64"),
-        TargetPlatform("win_arm64", "win32", "Windows", "nt", "ARM64"),
+    platform.name: platform
+    for platform in (
+        _platform("linux_x86_64", "x86_64", GLIBC),
+        _platform("linux_aarch64", "aarch64", GLIBC),
+        _platform("macosx_arm64", "arm64", MACOS, first=(11, 0)),
+        _platform("macosx_x86_64", "x86_64", MACOS),
+        _platform("win_amd64", "AMD64", WINDOWS),
+        _platform("win_arm64", "ARM64", WINDOWS),
     )
 }
 
@@ -188,7 +180,7 @@ def wheel_tags(target: TargetPlatform, python: str) -> Iterator[Tag]:
     from packaging.tags import compatible_tags, cpython_tags
 
     major, minor = (int(part) for part in python.split(".")[:2])
-    names = list(_platform_tags(target))
+    names = list(target.family.tags(target.machine, target.oldest.release))
     yield from cpython_tags((major, minor), [f"cp{major}{minor}"], names)
     yield from compatible_tags((major, minor), f"cp{major}{minor}", names)
 
@@ -204,8 +196,8 @@ def marker_environment(target: TargetPlatform, python: str) -> Environment:
         "implementation_version": full,
         "os_name": target.os_name,
         "platform_machine": target.machine,
-        "platform_release": target.release,
-        "platform_system": target.platform_system,
+        "platform_release": target.family.kernel(target.oldest.release),
+        "platform_system": target.family.platform_system,
         "platform_version": "",
         "python_full_version": full,
         "platform_python_implementation": "CPython",
@@ -241,25 +233,3 @@ def unknown_facts(marker: Marker | None, target: TargetPlatform, python: str) ->
         if not environment[name]
         and marker.evaluate({**environment, name: "99999.0"}, context="lock_file") != found
     )
-
-
-def _platform_tags(target: TargetPlatform) -> Iterator[str]:
-    from packaging.tags import mac_platforms
-
-    if target.sys_platform == "darwin":
-        yield from mac_platforms((target.oldest[0], target.oldest[1]), target.machine)
-    elif target.sys_platform == "linux":
-        yield from _manylinux_tags(target)
-        yield f"linux_{target.machine}"
-    else:
-        yield target.name
-
-
-def _manylinux_tags(target: TargetPlatform) -> Iterator[str]:
-    # The legacy names stand for a glibc release (PEP 600).
-    legacy = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
-    first = 5 if target.machine == "x86_64" else 17
-    for minor in range(target.oldest[1], first - 1, -1):
-        yield f"manylinux_2_{minor}_{target.machine}"
-        if (2, minor) in legacy:
-            yield f"{legacy[2, minor]}_{target.machine}"

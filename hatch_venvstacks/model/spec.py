@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.model.oldest_systems import OldestSystems
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -82,9 +84,9 @@ class LayerSpec:
     platform; ``compression_level`` is on the scale of zstd (1 to 19).
     ``bytecode`` tells whether modules are shipped compiled.
 
-    ``platforms`` are names of target platforms, empty where the option is left out; the oldest
-    systems that must run the layer are ``linux_target`` (glibc, ``(2, 28)``) and ``macos_target``
-    (``(13, 0)``), ``None`` where they are left out. ``exclude_packages`` are normalized names.
+    ``platforms`` are names of target platforms, empty where the option is left out;
+    ``oldest_systems`` are those that must run the layer, as far as its options name them.
+    ``exclude_packages`` are normalized names.
     ``package_indexes`` maps normalized names of packages to names of indexes, ``index_overrides``
     names of indexes to those that stand for them, and ``priority_indexes`` are names of indexes.
     ``dynlib_exclude`` and ``dynlib_preload`` are glob patterns of shared libraries, ``checks`` maps
@@ -107,8 +109,7 @@ class LayerSpec:
     compression_level: int = DEFAULT_COMPRESSION_LEVEL
     bytecode: bool = True
     platforms: tuple[str, ...] = ()
-    linux_target: tuple[int, int] | None = None
-    macos_target: tuple[int, int] | None = None
+    oldest_systems: OldestSystems = field(default_factory=OldestSystems)
     exclude_packages: tuple[str, ...] = ()
     package_indexes: Mapping[str, str] = field(default_factory=dict)
     index_overrides: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from oldest import oldest_systems
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_venvstacks.model.lock import Lock
+    from hatch_venvstacks.model.oldest_systems import OldestSystems
 
     Below = list[tuple[LayerSpec, Lock]]
 
@@ -44,6 +46,10 @@ class World:
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     runs: int = 0
     warnings: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def oldest_systems(self) -> OldestSystems:
+        return oldest_systems(glibc=self.linux, macos=self.macos)
 
     def wheel(self, name: str, version: str, *requires: str, **more: Any) -> Path:
         return make_wheel(self.index, name, version, requires=requires, **more)
@@ -68,7 +74,7 @@ class World:
         self.runs += 1
         ground = Ground(
             LockedRuntime(RuntimeOrigin.HOST, MINOR),
-            tuple(PLATFORMS[name].since(self.linux, self.macos) for name in self.platforms),
+            tuple(PLATFORMS[name].since(self.oldest_systems) for name in self.platforms),
             Path(sys.executable),
             self.root / f"work {self.runs}",
             self.excluded,

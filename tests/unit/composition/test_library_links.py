@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from oldest import oldest_systems
 
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.inventory import Inventory, LayerContents
@@ -234,7 +233,7 @@ def test_missing_libraries_are_named_once() -> None:
 def test_what_the_policy_of_manylinux_has(
     library: str, glibc: tuple[int, int], guaranteed: bool
 ) -> None:
-    assert is_guaranteed(library, replace(LINUX, oldest=glibc)) == guaranteed
+    assert is_guaranteed(library, LINUX.since(oldest_systems(glibc=glibc))) == guaranteed
 
 
 def test_conflicts_are_told_all_at_once() -> None:

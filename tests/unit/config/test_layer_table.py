@@ -174,7 +174,7 @@ class TestWholeTables:
         }
         spec = parse(table)
         assert spec.platforms == ("linux_x86_64", "win_amd64")
-        assert (spec.linux_target, spec.macos_target) == ((2, 17), (12, 3))
+        assert [str(one) for one in spec.oldest_systems.named] == ["glibc 2.17", "macOS 12.3"]
         assert spec.exclude_packages == ("other", "some-thing")
 
     @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oldest import oldest_systems
 from packaging.pylock import Pylock
 from packaging.version import Version
 
@@ -78,35 +79,39 @@ def test_nothing_in_common() -> None:
 
 def test_oldest_systems_are_inherited() -> None:
     below = [
-        (spec("a"), lock(LINUX, MAC, linux_target=(2, 31), macos_target=(11, 0))),
-        (spec("rt"), lock(LINUX, MAC, linux_target=(2, 17), macos_target=(11, 0))),
+        (spec("a"), lock(LINUX, MAC, oldest_systems=oldest_systems(glibc=(2, 31), macos=(11, 0)))),
+        (spec("rt"), lock(LINUX, MAC, oldest_systems=oldest_systems(glibc=(2, 17), macos=(11, 0)))),
     ]
     linux, macos = layer_targets(spec(), below, None, HOST)
-    assert (linux.oldest, macos.oldest) == ((2, 31), (11, 0))
-    newer = spec(linux_target=(2, 34), macos_target=(14, 0))
+    assert [str(one.oldest) for one in (linux, macos)] == ["glibc 2.31", "macOS 11.0"]
+    newer = spec(oldest_systems=oldest_systems(glibc=(2, 34), macos=(14, 0)))
     linux, macos = layer_targets(newer, below, None, HOST)
-    assert (linux.oldest, macos.oldest) == ((2, 34), (14, 0))
+    assert [str(one.oldest) for one in (linux, macos)] == ["glibc 2.34", "macOS 14.0"]
 
 
 def test_defaults_of_a_runtime() -> None:
     (found,) = layer_targets(runtime(), [], None, HOST)
-    assert found.oldest == (2, 28)
-    (found,) = layer_targets(runtime(linux_target=(2, 17)), [], None, HOST)
-    assert found.oldest == (2, 17)
+    assert str(found.oldest) == "glibc 2.28"
+    (found,) = layer_targets(runtime(oldest_systems=oldest_systems(glibc=(2, 17))), [], None, HOST)
+    assert str(found.oldest) == "glibc 2.17"
 
 
 @pytest.mark.parametrize(
-    ("option", "inputs", "words"),
+    ("family", "own", "below", "words"),
     [
-        ({"linux_target": (2, 28)}, {"linux_target": (2, 31)}, "`linux-target` of layer `top` is"),
-        ({"macos_target": (12, 0)}, {"macos_target": (13, 0)}, "`macos-target` of layer `top` is"),
+        ("glibc", (2, 28), (2, 31), "`linux-target` of layer `top` is 2.28, but"),
+        ("macos", (12, 0), (13, 0), "`macos-target` of layer `top` is 12.0, but"),
     ],
 )
 def test_older_system_than_below(
-    option: dict[str, Any], inputs: dict[str, Any], words: str
+    family: str, own: tuple[int, int], below: tuple[int, int], words: str
 ) -> None:
     with pytest.raises(LockError) as caught:
-        layer_targets(spec(**option), [(spec("rt"), lock(LINUX, **inputs))], None, HOST)
+        layer_targets(
+            spec(oldest_systems=oldest_systems(**{family: own})),
+            [(spec("rt"), lock(LINUX, oldest_systems=oldest_systems(**{family: below})))],
+            *(None, HOST),
+        )
     assert words in caught.value.message
     assert "layer `rt` below needs" in caught.value.message
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oldest import oldest_systems
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
@@ -66,8 +67,7 @@ def full(path: Path) -> Lock:
         ),
         requirements=('a >= 1 ; python_version > "3"', "b[extra,two]~=1.0"),
         below={"linux_x86_64": {"c": "1!2.0+local", "d-e": "0.1 over 0.2", "b.c": "2"}},
-        linux_target=(2, 17),
-        macos_target=(12, 3),
+        oldest_systems=oldest_systems(glibc=(2, 17), macos=(12, 3)),
         excluded=("x", "y"),
         wheels={"b": "../own/b-1.0-py3-none-any.whl ; os_name == 'nt'"},
         release="3.11.7",

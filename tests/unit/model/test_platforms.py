@@ -8,13 +8,14 @@ import sysconfig
 from typing import cast
 
 import pytest
+from oldest import oldest_systems
 from packaging.markers import Marker
 from packaging.tags import Tag, parse_tag, sys_tags
 from packaging.utils import parse_wheel_filename
 
 from hatch_venvstacks.common.errors import VenvLayerError
+from hatch_venvstacks.model.oldest_systems import GLIBC
 from hatch_venvstacks.model.platforms import (
-    LINUX_GLIBC,
     PLATFORMS,
     common_marker,
     host_platform,
@@ -61,7 +62,7 @@ def test_this_machine() -> None:
     assert found.machine == this.machine()
     assert found.name == sysconfig.get_platform().replace("-", "_")
     ours = set(wheel_tags(found, f"{sys.version_info.major}.{sys.version_info.minor}"))
-    newest = LINUX_GLIBC[1]
+    newest = GLIBC.default[1]
     theirs = {
         tag
         for tag in sys_tags()
@@ -93,9 +94,10 @@ def test_markers_tell_platforms_apart(name: str) -> None:
      ((15, 0), "24.0.0"), ((26, 0), "25.0.0")],
 )  # fmt: skip
 def test_release_of_the_oldest_system(macos: tuple[int, int], release: str) -> None:
-    intel = PLATFORMS["macosx_x86_64"].since(LINUX_GLIBC, macos)
+    intel = PLATFORMS["macosx_x86_64"].since(oldest_systems(macos=macos))
     assert marker_environment(intel, "3.11")["platform_release"] == release
-    assert LINUX.release == WINDOWS.release == ""
+    for platform in (LINUX, WINDOWS):
+        assert marker_environment(platform, "3.11")["platform_release"] == ""
 
 
 @pytest.mark.parametrize(
@@ -230,15 +232,16 @@ def test_other_platforms(tag: str, target: str, expected: bool) -> None:
     ],
 )
 def test_oldest_system(tag: str, target: str, expected: bool) -> None:
-    oldest = PLATFORMS[target].since((2, 17), (12, 3))
-    assert bool(parse_tag(tag) & set(wheel_tags(oldest, "3.11"))) is expected
-    newest = PLATFORMS[target].since((2, 40), (26, 0))
+    old = PLATFORMS[target].since(oldest_systems(glibc=(2, 17), macos=(12, 3)))
+    assert bool(parse_tag(tag) & set(wheel_tags(old, "3.11"))) is expected
+    newest = PLATFORMS[target].since(oldest_systems(glibc=(2, 40), macos=(26, 0)))
     assert parse_tag(tag) & set(wheel_tags(newest, "3.11"))
 
 
 def test_first_macos_for_arm() -> None:
-    assert MAC.since((2, 28), (10, 13)).oldest == (11, 0)
-    assert PLATFORMS["macosx_x86_64"].since((2, 28), (10, 13)).oldest == (10, 13)
+    old = oldest_systems(macos=(10, 13))
+    assert MAC.since(old).oldest.release == (11, 0)
+    assert PLATFORMS["macosx_x86_64"].since(old).oldest.release == (10, 13)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,7 @@ def test_names_for_uv(
     name: str,
     environment: dict[str, str],
 ) -> None:
-    platform = PLATFORMS[target].since(linux, macos)
+    platform = PLATFORMS[target].since(oldest_systems(glibc=linux, macos=macos))
     assert platform.uv == name
     assert platform.uv_environment == environment
 
