@@ -25,28 +25,31 @@ LOCKED = "HATCH_VENVLAYER_LOCKED"
 UPGRADE = "HATCH_VENVLAYER_UPGRADE"
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
+MIRROR = "UV_PYTHON_INSTALL_MIRROR"
 SIZE_VARIABLE = "HATCH_VENVLAYER_CACHE_SIZE"
 _DIGITS = 30
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-def locking_options(environ: Mapping[str, str]) -> LockingOptions:
+def locking_options(environ: Mapping[str, str] | None = None) -> LockingOptions:
     """What ``HATCH_VENVLAYER_LOCKED`` and ``HATCH_VENVLAYER_UPGRADE`` say.
 
     :raises ConfigError: where one has a value that it cannot have.
     """
+    environ = os.environ if environ is None else environ
     upgrade = environ.get(UPGRADE, "")
     return LockingOptions(_switch(environ, LOCKED), _upgrade(upgrade) if upgrade else Upgrade())
 
 
-def source_date(environ: Mapping[str, str]) -> int:
+def source_date(environ: Mapping[str, str] | None = None) -> int:
     """What dates the project's own files, in seconds since the epoch.
 
     ``SOURCE_DATE_EPOCH`` is described at https://reproducible-builds.org/specs/source-date-epoch/.
 
     :raises ConfigError: where it has a value that it cannot have.
     """
+    environ = os.environ if environ is None else environ
     epoch = environ.get(SOURCE_DATE_EPOCH, "")
     if not epoch:
         return MEMBER_TIME
@@ -59,13 +62,14 @@ def source_date(environ: Mapping[str, str]) -> int:
     return int(epoch)
 
 
-def named_platforms(environ: Mapping[str, str]) -> tuple[str, ...] | None:
+def named_platforms(environ: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
     """The target platforms that ``HATCH_VENVLAYER_PLATFORM`` names; empty for ``all``.
 
     ``None`` where it is unset: then a build is for this machine.
 
     :raises ConfigError: where it names something else.
     """
+    environ = os.environ if environ is None else environ
     words = [word.strip() for word in environ.get(PLATFORM, "").split(",") if word.strip()]
     if not words:
         return None
@@ -112,11 +116,12 @@ def _switch(environ: Mapping[str, str], name: str) -> bool:
     return value in ("1", "true")
 
 
-def cache_size(environ: Mapping[str, str]) -> int:
+def cache_size(environ: Mapping[str, str] | None = None) -> int:
     """The bound of the store in bytes, by ``HATCH_VENVLAYER_CACHE_SIZE`` (``500MB``, ``20GiB``).
 
     :raises ConfigError: where that is no size.
     """
+    environ = os.environ if environ is None else environ
     text = environ.get(SIZE_VARIABLE, "").strip()
     if not text:
         return DEFAULT_SIZE
@@ -129,6 +134,24 @@ def cache_size(environ: Mapping[str, str]) -> int:
         )
     unit = (found[2] or "").lower()
     return int(float(found[1]) * {**_UNITS, **_BINARY_UNITS}[unit])
+
+
+def build_location(environ: Mapping[str, str] | None = None) -> str:
+    """The output folder that the front end names, or nothing.
+
+    Source: https://hatch.pypa.io/latest/config/build/#environment-variables.
+    """
+    environ = os.environ if environ is None else environ
+    return environ.get("HATCH_BUILD_LOCATION", "")
+
+
+def runtime_mirror(environ: Mapping[str, str] | None = None) -> str:
+    """The address that stands for that of python-build-standalone's releases, or nothing.
+
+    Source: https://docs.astral.sh/uv/reference/environment/#uv_python_install_mirror.
+    """
+    environ = os.environ if environ is None else environ
+    return environ.get(MIRROR, "").rstrip("/")
 
 
 def default_root() -> Path:

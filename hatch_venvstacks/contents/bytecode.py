@@ -27,10 +27,11 @@ from typing import IO, TYPE_CHECKING
 from hatch_venvstacks.archives.parallel import on_all_cores
 from hatch_venvstacks.archives.plan import Member, read
 from hatch_venvstacks.common.errors import BuildError, words
+from hatch_venvstacks.config.inherited_variables import interpreter_variables
 from hatch_venvstacks.store.store import CACHE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 # Flags of a compiled module (https://peps.python.org/pep-0552/#specification).
 _UNCHECKED = 0b01
@@ -206,7 +207,7 @@ def _answers(command: Sequence[str], jobs: Sequence[_Job], work: Path) -> list[b
                 stdout=answers,
                 stderr=complaints,
                 cwd=work,
-                env=_environment(),
+                env={**interpreter_variables(), "PYTHONHASHSEED": "0"},
                 check=False,
             )
         except OSError as error:
@@ -240,9 +241,3 @@ def _failed(
 def _text(path: Path) -> str:
     """``path`` as an interpreter in UTF-8 mode has it, whatever the mode of this one is."""
     return os.fsencode(path.absolute()).decode("utf-8", "surrogateescape")
-
-
-def _environment() -> Mapping[str, str]:
-    # Windows starts no Python without it (https://docs.python.org/3/library/subprocess.html).
-    kept = {name: value for name, value in os.environ.items() if name.upper() == "SYSTEMROOT"}
-    return {**kept, "PYTHONHASHSEED": "0"}

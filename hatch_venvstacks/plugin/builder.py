@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
@@ -153,7 +152,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         from hatch_venvstacks.config.environment_variables import named_platforms
         from hatch_venvstacks.model.lock import PLATFORM
 
-        asked = named_platforms(os.environ)
+        asked = named_platforms()
         if "export" in versions and asked is not None and len(asked) != 1:
             raise BuildError(
                 "An export is for one platform",
@@ -202,8 +201,8 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
         from hatch_venvstacks.store.store import Store
 
-        locking, mtime = locking_options(os.environ), source_date(os.environ)
-        store = Store(default_root(), cache_size(os.environ))
+        locking, mtime = locking_options(), source_date()
+        store = Store(default_root(), cache_size())
         workshop = Workshop(store, TerminalReporter(self.app), self._host)
         projects = Projects(self._open_project)
         projects.add(self._project)
@@ -236,9 +235,11 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             )
 
     def _check_folder(self, directory: str | None) -> None:
+        from hatch_venvstacks.config.environment_variables import build_location
+
         # hatchling makes the folder itself, and would fail with a traceback.
         if directory is None:
-            location = os.environ.get(BuildEnvVars.LOCATION)
+            location = build_location()
             directory = (
                 self.config.normalize_build_directory(location)
                 if location

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.config.inherited_variables import named_variables
 from hatch_venvstacks.model.toml import TomlError, read_toml
 from hatch_venvstacks.store.store import key_of
 
@@ -83,7 +84,7 @@ def read_sources(root: Path, settings: Mapping[str, str], python: str) -> Source
         for path in _walk(start)
     }
     ignored = [_state(folder / ".gitignore") for folder in _folders_above(root)]
-    environment = {**settings, **{name: os.environ.get(name, "") for name in variables}}
+    environment = {**settings, **named_variables(variables)}
     return Sources(seen, (ignored, state, environment, python, sys.platform))
 
 

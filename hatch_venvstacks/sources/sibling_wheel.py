@@ -8,38 +8,26 @@ builds have left, in ``build`` and ``*.egg-info``: it is given folders elsewhere
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_venvstacks.common.errors import BuildError, ToolError
+from hatch_venvstacks.config.inherited_variables import backend_variables
 from hatch_venvstacks.model.platforms import wheel_tags
 from hatch_venvstacks.sources.dist_info import wheel_metadata
 from hatch_venvstacks.sources.sibling_inputs import Sources, read_sources
 from hatch_venvstacks.sources.uv import run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from hatch_venvstacks.model.platforms import TargetPlatform
     from hatch_venvstacks.model.runtime import CPython
     from hatch_venvstacks.model.workshop import Workshop
     from hatch_venvstacks.store.store import Store
-
-# What a build is told by its caller beyond uv's settings: compilers, and versions for sources
-# without their history (https://setuptools-scm.readthedocs.io/en/latest/overrides/).
-_PASSED_ON = re.compile(
-    r"""
-        CC | CXX | (C | CXX | CPP | LD | RUST)FLAGS | ARCHFLAGS | PKG_CONFIG_PATH
-      | CARGO_HOME | RUSTUP_HOME | RUSTUP_TOOLCHAIN
-      | (SETUPTOOLS_SCM | VCS_VERSIONING)_PRETEND_(VERSION | METADATA)(_FOR_\w+)?
-    """,
-    re.VERBOSE,
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +69,7 @@ class WheelBuilder:
 
     @property
     def _settings(self) -> dict[str, str]:
-        return {**_passed_on(os.environ), "SOURCE_DATE_EPOCH": str(self.mtime)}
+        return {**backend_variables(), "SOURCE_DATE_EPOCH": str(self.mtime)}
 
     def _built(self, root: Path, work: Path) -> Path:
         wheels, setuptools = work / "wheels", work / "setuptools"
@@ -178,7 +166,3 @@ def check_wheel(
             hint="A project with compiled modules is built on each platform only: build this layer"
             " there, or put wheels of the project into an index",
         )
-
-
-def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if _PASSED_ON.fullmatch(name)}

@@ -40,15 +40,13 @@ from hatchling.plugin.manager import PluginManager
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
-from hatch_venvstacks.config import environment_variables
+from hatch_venvstacks.config import environment_variables, inherited_variables
 from hatch_venvstacks.config.layer_table import parse_layer
 from hatch_venvstacks.model import lock
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
-from hatch_venvstacks.sources import uv
-from hatch_venvstacks.sources.runtimes import archives
 from hatch_venvstacks.store import store
 
 if TYPE_CHECKING:
@@ -325,11 +323,16 @@ def test_environment_variables() -> None:
         environment_variables.UPGRADE,
         lock.PLATFORM,
         environment_variables.SOURCE_DATE_EPOCH,
-        archives._MIRROR,
-        uv._NO_INDEX,
+        environment_variables.MIRROR,
+        inherited_variables.NO_INDEX,
     }
     # `UV_INDEX(_\w+)?` is `UV_INDEX` and `UV_INDEX_*` there.
-    names = re.sub(r"\s", "", uv._UV.pattern).removeprefix("UV_(").removesuffix(")").split("|")
+    names = (
+        re.sub(r"\s", "", inherited_variables.UV_VARIABLES.pattern)
+        .removeprefix("UV_(")
+        .removesuffix(")")
+        .split("|")
+    )
     text = " ".join(f"UV_{name}" for name in names)
     text = re.sub(r"(\w+)\(_\\w\+\)\?", r"\1 \1_*", text).replace(r"\w+", "*")
     assert {name for name in passed if name.startswith("UV_")} == set(text.split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.config.environment_variables import runtime_mirror
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeTree
 from hatch_venvstacks.sources.runtimes.tree import header_version
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hatch_venvstacks.model.workshop import Workshop
 
 _RELEASES = "https://github.com/astral-sh/python-build-standalone/releases/download"
-_MIRROR = "UV_PYTHON_INSTALL_MIRROR"
 # The objects of a "full" archive of python-build-standalone are many times what is needed.
 _SKIPPED = ("python/build/",)
 
@@ -174,5 +173,5 @@ def _top(folder: Path) -> Path:
 
 
 def _mirrored(url: str) -> str:
-    mirror = os.environ.get(_MIRROR, "").rstrip("/")
+    mirror = runtime_mirror()
     return mirror + url.removeprefix(_RELEASES) if mirror and url.startswith(_RELEASES) else url
