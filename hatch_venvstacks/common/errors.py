@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hatch_venvstacks.common.wording import PLAIN, Mend, Wording
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,18 +18,31 @@ if TYPE_CHECKING:
 class VenvLayerError(Exception):
     """The root of all errors that this project raises on purpose.
 
-    ``message`` says what is wrong and where; ``hint`` says what to do, and may be empty;
-    ``detail`` keeps the words of a tool that was called (uv, for instance), and may be empty.
+    ``message`` says what is wrong and where; ``hint`` says what to do, and may be empty: it is a
+    :class:`Mend` where that depends on the face. ``detail`` keeps the words of a tool that was
+    called (uv, for instance), and may be empty.
     """
 
-    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+    def __init__(self, message: str, *, hint: str | Mend = "", detail: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.mend = hint
         self.detail = detail
 
+    @property
+    def hint(self) -> str:
+        """What to do, in plain words."""
+        return self._hint(PLAIN)
+
+    def worded(self, wording: Wording) -> str:
+        """All of it, in the words of a face."""
+        return "\n".join(part for part in (self.message, self.detail, self._hint(wording)) if part)
+
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.message, self.detail, self.hint) if part)
+        return self.worded(PLAIN)
+
+    def _hint(self, wording: Wording) -> str:
+        return self.mend.worded(wording) if isinstance(self.mend, Mend) else self.mend
 
 
 class ConfigError(VenvLayerError):

@@ -12,15 +12,16 @@ from packaging.utils import InvalidName, canonicalize_name
 from hatch_venvstacks.common.errors import ConfigError, did_you_mean
 from hatch_venvstacks.common.errors import words as words_of
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
-from hatch_venvstacks.model.lock import PLATFORM
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.workshop import LockingOptions, Upgrade
 from hatch_venvstacks.store.eviction import DEFAULT_SIZE
-from hatch_venvstacks.store.store import CACHE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What chooses the target platforms of a build.
+PLATFORM = "HATCH_VENVLAYER_PLATFORM"
+CACHE_VARIABLE = "HATCH_VENVLAYER_CACHE"
 LOCKED = "HATCH_VENVLAYER_LOCKED"
 UPGRADE = "HATCH_VENVLAYER_UPGRADE"
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"

@@ -27,8 +27,8 @@ from typing import IO, TYPE_CHECKING
 from hatch_venvstacks.archives.parallel import on_all_cores
 from hatch_venvstacks.archives.plan import Member, read
 from hatch_venvstacks.common.errors import BuildError, words
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.config.inherited_variables import interpreter_variables
-from hatch_venvstacks.store.store import CACHE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ _AT_ONCE = 200
 _WORDS = 2000
 # What a process exits with where a file could not be read or written.
 _NO_FILE = 74  # as EX_IOERR of sysexits.h
-_ROOM = f"Build again; `{CACHE_VARIABLE}` names a folder with enough room"
+_ROOM = Mend("Build again; {cache} names a folder with enough room")
 _HINT = "Build without compiled modules: `bytecode = false`"
 
 # Runs on every CPython that a runtime can have, with the standard library alone. It is given jobs

@@ -16,7 +16,7 @@ from packaging.pylock import Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.common.paths import shown_path
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.model.oldest_systems import OldestSystems, recorded
 from hatch_venvstacks.model.platforms import (
     PLATFORMS,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from hatch_venvstacks.model.platforms import TargetPlatform
     from hatch_venvstacks.model.runtime import LockedRuntime
 
-# Which platforms a build is for: the name of an environment variable.
-PLATFORM = "HATCH_VENVLAYER_PLATFORM"
-
 TOOL = "hatch-venvstacks"
 # Between the version that is imported and those of further layers that it hides.
 OVER = " over "
@@ -44,7 +41,6 @@ OVER = " over "
 REQUIRES = " requires "
 # In the place of a version that is computed.
 DYNAMIC = "dynamic"
-LOCK_COMMAND = "hatch build -t venvlayer:lock"
 
 
 @dataclass(frozen=True)
@@ -129,9 +125,11 @@ class Lock:
         if not found:
             raise LockError(
                 f"The lock is not for {platform}: {self.path}",
-                hint=f"It is for {', '.join(self.inputs.platforms)}. Add the platform to"
-                " `platforms` of the layer and of those below (a runtime from `host` can have that"
-                f" of its machine only), or build for one that it has: {PLATFORM}",
+                hint=Mend(
+                    f"It is for {', '.join(self.inputs.platforms)}. Add the platform to"
+                    " `platforms` of the layer and of those below (a runtime from `host` can have"
+                    " that of its machine only), or build for one that it has: {platform}"
+                ),
             )
         return found[0]
 
@@ -224,7 +222,7 @@ def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[Loc
             if not isinstance(wheel, PackageWheel):
                 raise LockError(
                     f"The lock has no wheel for `{package.name}`: {lock.path}",
-                    hint=f"Make it anew: {lock_command(lock.path)}",
+                    hint=Mend("Make it anew: {lock}", project_of(lock.path)),
                 )
             yield LockedWheel(
                 str(package.name),
@@ -237,7 +235,7 @@ def _selected(lock: Lock, platform: TargetPlatform, python: str) -> Iterator[Loc
     except PylockSelectError as error:
         raise LockError(
             f"The lock does not fit {platform.name}: {lock.path}: {error}",
-            hint=f"Make it anew: {lock_command(lock.path)}",
+            hint=Mend("Make it anew: {lock}", project_of(lock.path)),
         ) from error
 
 
@@ -248,13 +246,7 @@ def wheel_location(wheel: PackageWheel, folder: Path) -> str:
     return str(wheel.url)
 
 
-def lock_command(lock: Path) -> str:
-    """The command that makes the file ``lock`` anew, in the project that it belongs to."""
+def project_of(lock: Path) -> Path:
+    """The folder of the project that the file ``lock`` belongs to."""
     projects = (folder for folder in lock.parents if (folder / "pyproject.toml").is_file())
-    return command_in(next(projects, lock.parent))
-
-
-def command_in(folder: Path, command: str = LOCK_COMMAND) -> str:
-    """``command`` as it is to be typed for the project in ``folder``, from the current one."""
-    shown = shown_path(folder, Path())
-    return f"`{command}`" if shown == "." else f"`{command}` in `{shown}`"
+    return next(projects, lock.parent)

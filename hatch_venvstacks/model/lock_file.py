@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.model.index import Index, index_table
 from hatch_venvstacks.model.lock import (
     TOOL,
@@ -22,7 +23,7 @@ from hatch_venvstacks.model.lock import (
     Lock,
     LockedProject,
     LockInputs,
-    lock_command,
+    project_of,
 )
 from hatch_venvstacks.model.oldest_systems import OldestSystems, families_by_option
 from hatch_venvstacks.model.platforms import PLATFORMS
@@ -44,13 +45,13 @@ def read_lock(path: Path) -> Lock:
 
     :raises LockError: where it is missing, not TOML, not :pep:`751`, or not made by this project.
     """
-    mend = f"Delete it and make it anew: {lock_command(path)}"
+    mend = Mend("Delete it and make it anew: {lock}", project_of(path))
     try:
         data = read_toml(path)
         pylock = Pylock.from_dict(data)
     except FileNotFoundError:
         raise LockError(
-            f"The lock is missing: {path}", hint=f"Make it: {lock_command(path)}"
+            f"The lock is missing: {path}", hint=Mend("Make it: {lock}", project_of(path))
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"The lock cannot be read: {path}: {error}") from error

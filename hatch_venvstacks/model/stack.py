@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import LockError, StackError
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.model.layout import layout_of
-from hatch_venvstacks.model.lock import Lock, command_in, select_wheels
+from hatch_venvstacks.model.lock import Lock, select_wheels
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class StackLocks:
             path = self.stack.runtime.lock_file if below is None else below.path
             raise LockError(
                 f"The lock of runtime `{self.stack.runtime.name}` names no Python: {path}",
-                hint=f"Delete it and make it anew: {command_in(self.stack.runtime.root)}",
+                hint=Mend("Delete it and make it anew: {lock}", self.stack.runtime.root),
             )
         return found
 
@@ -220,7 +221,7 @@ class _Orders:
                 raise StackError(
                     f"`{layer.name}` has a base layer that is none: {error.message}",
                     detail=error.detail,
-                    hint=error.hint or f"Correct `base-layers` in {layer.root / 'pyproject.toml'}",
+                    hint=error.mend or f"Correct `base-layers` in {layer.root / 'pyproject.toml'}",
                 ) from error
         base = self._layers[key]
         if base.kind is LayerKind.APPLICATION:

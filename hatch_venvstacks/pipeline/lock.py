@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import LockError, StaleLockError
-from hatch_venvstacks.config.environment_variables import LOCKED
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.locking.index_changes import depended_on, index_changes, index_inputs
 from hatch_venvstacks.locking.new_lock import (
     check_python,
@@ -20,7 +20,6 @@ from hatch_venvstacks.locking.source_changes import (
 )
 from hatch_venvstacks.locking.staleness import changed_wheels, python_changes, staleness
 from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_targets
-from hatch_venvstacks.model.lock import command_in
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
 from hatch_venvstacks.model.stack import LockedLayer, StackLocks
 from hatch_venvstacks.pipeline.lock_report import say_what_is_new, say_what_is_not_upgraded
@@ -82,7 +81,9 @@ def update_lock(spec: LayerSpec, session: Session) -> Path:
         _refuse_stale(spec, changes, previous, locked=True)
     for change in changes:
         reporter.info(f"  - {change}")
-    say_what_is_not_upgraded(base, previous, options.upgrade, session.workshop)
+    say_what_is_not_upgraded(
+        base, previous, options.upgrade, session.workshop, session.wording.upgrade
+    )
     _write_new_lock(base, previous, session)
     return spec.lock_file
 
@@ -153,11 +154,11 @@ def _host_changes(spec: LayerSpec, lock: Lock, session: Session) -> list[str]:
 
 def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, *, locked: bool) -> None:
     if changes:
-        forbidden = f" ({LOCKED} forbids it here)" if locked else ""
+        forbidden = " ({locked} forbids it here)" if locked else ""
         raise StaleLockError(
             f"The lock of layer `{spec.name}` is stale: {lock.path}",
             detail="\n".join(f"  - {change}" for change in changes),
-            hint=f"Lock it again: {command_in(spec.root)}{forbidden}",
+            hint=Mend(f"Lock it again: {{lock}}{forbidden}", spec.root),
         )
 
 
@@ -166,9 +167,9 @@ def _write_new_lock(base: StackLocks, previous: Lock | None, session: Session) -
     if session.locking.locked:
         doing = "missing" if previous is None else "to be upgraded"
         raise LockError(
-            f"The lock of `{spec.name}` is {doing}, and {LOCKED} forbids to write it: "
-            f"{spec.lock_file}",
-            hint=f"Unset it, or make the lock elsewhere: {command_in(spec.root)}",
+            f"The lock of `{spec.name}` is {doing}, and {session.wording.locked} forbids to write"
+            f" it: {spec.lock_file}",
+            hint=Mend("Unset it, or make the lock elsewhere: {lock}", spec.root),
         )
     lock = make_lock(
         base,

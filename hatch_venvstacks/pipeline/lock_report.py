@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.reporter import in_units
-from hatch_venvstacks.config.environment_variables import UPGRADE
 from hatch_venvstacks.locking.new_lock import CPYTHON
 from hatch_venvstacks.model.lock import select_wheels, wheel_location
 from hatch_venvstacks.sources.held_below import held_below
@@ -98,9 +97,12 @@ def _size(size: int | None, location: str) -> int | None:
 
 
 def say_what_is_not_upgraded(
-    base: StackLocks, previous: Lock, upgrade: Upgrade, workshop: Workshop
+    base: StackLocks, previous: Lock, upgrade: Upgrade, workshop: Workshop, option: str
 ) -> None:
-    """Names to upgrade that this layer does not add are not its own to upgrade."""
+    """Names to upgrade that this layer does not add are not its own to upgrade.
+
+    ``option`` is what users name them with.
+    """
     read = requirements_reader(workshop.store)
     platforms = previous.inputs.platforms
     added = {name for platform in platforms for name in previous.versions(platform)}
@@ -115,7 +117,7 @@ def say_what_is_not_upgraded(
             if name in held
             else "this layer does not add it"
         )
-        workshop.reporter.info(f"`{name}` of {UPGRADE} is not upgraded: {where}")
+        workshop.reporter.info(f"`{name}` of {option} is not upgraded: {where}")
 
 
 def say_what_is_new(

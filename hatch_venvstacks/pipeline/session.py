@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hatch_venvstacks.common.wording import Wording
     from hatch_venvstacks.model.workshop import LockingOptions, Projects, Workshop
     from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 
@@ -15,7 +16,7 @@ class Session:
     """What the stages of one call share; each is given what it uses of it.
 
     ``mtime`` dates the project's own files, in seconds since the epoch; ``wheels`` builds those of
-    siblings.
+    siblings; ``wording`` is that of the face.
     """
 
     workshop: Workshop
@@ -23,3 +24,4 @@ class Session:
     wheels: SiblingWheels
     locking: LockingOptions
     mtime: int
+    wording: Wording

@@ -21,7 +21,13 @@ from hatch_venvstacks.common.errors import BuildError, VenvLayerError, words
 from hatch_venvstacks.model.archive_format import ArchiveFormat
 from hatch_venvstacks.plugin.builder_config import VenvLayerConfig
 from hatch_venvstacks.plugin.pyproject import check_metadata, layer_table
-from hatch_venvstacks.plugin.terminal import GuardedHook, TerminalLines, TerminalReporter
+from hatch_venvstacks.plugin.terminal import (
+    HATCH,
+    LOCK_COMMAND,
+    GuardedHook,
+    TerminalLines,
+    TerminalReporter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -149,8 +155,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         return HatchProject(self.config.spec, lambda: self)
 
     def _asked_platforms(self, versions: list[str]) -> tuple[str, ...] | None:
-        from hatch_venvstacks.config.environment_variables import named_platforms
-        from hatch_venvstacks.model.lock import PLATFORM
+        from hatch_venvstacks.config.environment_variables import PLATFORM, named_platforms
 
         asked = named_platforms()
         if "export" in versions and asked is not None and len(asked) != 1:
@@ -162,7 +167,6 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
     def _check_upgrade(self, versions: list[str]) -> None:
         from hatch_venvstacks.config.environment_variables import UPGRADE
-        from hatch_venvstacks.model.lock import LOCK_COMMAND
 
         if self._session.locking.upgrade and "lock" not in versions:
             self.app.display_warning(f"{UPGRADE} counts only where a lock is made: {LOCK_COMMAND}")
@@ -206,7 +210,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
         workshop = Workshop(store, TerminalReporter(self.app), self._host)
         projects = Projects(self._open_project)
         projects.add(self._project)
-        return Session(workshop, projects, SiblingWheels(workshop, mtime), locking, mtime)
+        return Session(workshop, projects, SiblingWheels(workshop, mtime), locking, mtime, HATCH)
 
     def _open_project(self, root: Path) -> HatchProject:
         from hatch_venvstacks.plugin.layer_project import HatchProject

@@ -8,12 +8,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hatch_venvstacks.common.errors import BuildError, VenvLayerError, words
 from hatch_venvstacks.common.redaction import without_users
+from hatch_venvstacks.common.wording import Wording
+from hatch_venvstacks.config.environment_variables import CACHE_VARIABLE, LOCKED, PLATFORM, UPGRADE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hatchling.bridge.app import Application
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+LOCK_COMMAND = "hatch build -t venvlayer:lock"
+HATCH = Wording(
+    lock=LOCK_COMMAND,
+    platform=PLATFORM,
+    cache=f"`{CACHE_VARIABLE}`",
+    locked=LOCKED,
+    upgrade=UPGRADE,
+    # Source: https://hatch.pypa.io/latest/plugins/environment/virtual/ and
+    # https://hatch.pypa.io/latest/config/internal/build/.
+    change_python=(
+        "Under `hatch build` that is the Python of the environment `hatch-build`: set"
+        " `HATCH_PYTHON` to the path of another, or `python` in `[tool.hatch.envs.hatch-build]`,"
+        " after `hatch env remove hatch-build`"
+    ),
+)
 
 
 class TerminalReporter:
@@ -51,7 +70,7 @@ class TerminalLines:
             # For `-v`: where in a plugin or a hook it happened.
             shown = "".join(traceback.format_exception(cause)).rstrip()
             self._app.display_debug(without_users(shown))
-        self._app.display_error(without_users(str(error)))
+        self._app.display_error(without_users(error.worded(HATCH)))
         self._app.abort()
         raise SystemExit(1)
 

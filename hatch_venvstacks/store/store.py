@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.digest import RECENT, file_sha256
 from hatch_venvstacks.common.errors import BuildError, words
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.store.eviction import DEFAULT_SIZE, evict, note_use, write_size
 from hatch_venvstacks.store.tree_digest import is_intact, note_digest
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 # In bytes: smaller files are hashed as fast as something is found in the store.
 _LARGE = 2**20
 
-CACHE_VARIABLE = "HATCH_VENVLAYER_CACHE"
+_ROOM = Mend("Set {cache} to a folder that can be written, with enough room")
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ class Store:
         except OSError as error:
             raise BuildError(
                 f"The cache folder `{self.root}` cannot be used: {error.strerror or error}",
-                hint=f"Set `{CACHE_VARIABLE}` to a folder that can be written, with enough room",
+                hint=_ROOM,
             ) from error
 
 
@@ -276,7 +277,7 @@ def _filling(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise BuildError(
             f"The folder for work in progress, `{folder}`, cannot be used: {words(error)}",
-            hint=f"Set `{CACHE_VARIABLE}` to a folder that can be written, with enough room",
+            hint=_ROOM,
         ) from error
 
 

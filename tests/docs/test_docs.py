@@ -42,12 +42,10 @@ from referencing import Registry, Resource
 
 from hatch_venvstacks.config import environment_variables, inherited_variables
 from hatch_venvstacks.config.layer_table import parse_layer
-from hatch_venvstacks.model import lock
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
-from hatch_venvstacks.store import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -317,11 +315,11 @@ def test_environment_variables() -> None:
         for part in page.split("\n## Passed on to uv\n")[:2]
     )
     assert ours == {
-        store.CACHE_VARIABLE,
+        environment_variables.CACHE_VARIABLE,
         environment_variables.SIZE_VARIABLE,
         environment_variables.LOCKED,
         environment_variables.UPGRADE,
-        lock.PLATFORM,
+        environment_variables.PLATFORM,
         environment_variables.SOURCE_DATE_EPOCH,
         environment_variables.MIRROR,
         inherited_variables.NO_INDEX,

@@ -20,6 +20,7 @@ from wheels import make_wheel
 
 from hatch_venvstacks.archives.plan import Member, Plan, read
 from hatch_venvstacks.common.errors import BuildError, RuntimeSourceError, VenvLayerError
+from hatch_venvstacks.common.wording import PLAIN
 from hatch_venvstacks.contents.installation import own_wheel
 from hatch_venvstacks.contents.layer_plans import layer_plans
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
@@ -125,7 +126,9 @@ class Stack:
     def session(self) -> Session:
         workshop = Workshop(Store(self.root / "cache"), self.said, host_platform())
         wheels = SiblingWheels(workshop, MEMBER_TIME)
-        return Session(workshop, Projects(open_project), wheels, LockingOptions(), MEMBER_TIME)
+        return Session(
+            workshop, Projects(open_project), wheels, LockingOptions(), MEMBER_TIME, PLAIN
+        )
 
     def lock(self, name: str) -> LockedLayer:
         project = open_project(self.root / name)

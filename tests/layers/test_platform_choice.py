@@ -9,8 +9,7 @@ from monorepo import RUNTIME, Monorepo
 from universe_check import make_machine
 from wheels import make_wheel
 
-from hatch_venvstacks.config.environment_variables import UPGRADE
-from hatch_venvstacks.model.lock import PLATFORM
+from hatch_venvstacks.config.environment_variables import PLATFORM, UPGRADE
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 
 if TYPE_CHECKING:

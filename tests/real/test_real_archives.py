@@ -22,7 +22,7 @@ from standalone import make_standalone, sha256_of
 from universe_check import make_machine
 from wheels import make_wheel
 
-from hatch_venvstacks.model.lock import PLATFORM
+from hatch_venvstacks.config.environment_variables import PLATFORM
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform, wheel_tags
 from hatch_venvstacks.sources.runtimes.host import describe

@@ -24,6 +24,7 @@ from universe_joint import Chosen, Joint, select
 from universes import later
 
 from hatch_venvstacks.common.errors import LockError, StaleLockError
+from hatch_venvstacks.common.wording import PLAIN
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.lock import OVER
 from hatch_venvstacks.model.lock_file import read_lock
@@ -193,7 +194,7 @@ class Examination:
         workshop = Workshop(machine.store, self.said, host_platform())
         projects = Projects(lambda root: _project(self.specs[root]))
         wheels = SiblingWheels(workshop, MEMBER_TIME)
-        self.session = Session(workshop, projects, wheels, LockingOptions(), MEMBER_TIME)
+        self.session = Session(workshop, projects, wheels, LockingOptions(), MEMBER_TIME, PLAIN)
         self.joint = Joint(place / "joint", place / "index", machine.interpreter, machine.python)
         self.place = place
         self.locks: dict[str, Lock] = {}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.model.elf import MAGIC, read_elf
 from hatch_venvstacks.sources.runtimes.run_path import ElfError, change_run_path
 
@@ -26,16 +27,10 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.model.elf import ElfFile
 
-# Source: https://hatch.pypa.io/latest/plugins/environment/virtual/ and
-# https://hatch.pypa.io/latest/config/internal/build/.
-CHANGE_PYTHON = (
-    "Under `hatch build` that is the Python of the environment `hatch-build`: set `HATCH_PYTHON` to"
-    " the path of another, or `python` in `[tool.hatch.envs.hatch-build]`, after `hatch env remove"
-    " hatch-build`"
-)
-OTHER_PYTHON = (
+CHANGE_PYTHON = Mend("{change_python}")
+OTHER_PYTHON = Mend(
     'Use `python-source = "python-build-standalone"`, or build with a CPython that has a folder of'
-    f" its own, such as those of uv or pyenv. {CHANGE_PYTHON}"
+    " its own, such as those of uv or pyenv. {change_python}"
 )
 # What python-build-standalone compiles in: it names no folder of the machine that it runs on.
 NEUTRAL_PREFIX = "/install"

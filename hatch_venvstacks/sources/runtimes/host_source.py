@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.common.wording import Mend
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeTree
 from hatch_venvstacks.sources.runtimes.host import CHANGE_PYTHON, check_host, describe
 from hatch_venvstacks.sources.runtimes.host_copy import copy_host, fingerprint
@@ -89,6 +90,8 @@ def _host_of(locked: LockedRuntime) -> HostPython:
         raise RuntimeSourceError(
             f"The runtime is locked for CPython {locked.minor}, but CPython {host.minor} runs the"
             ' build, which `python-source = "host"` would copy',
-            hint=f"Build with CPython {locked.minor}, or lock the layer again. {CHANGE_PYTHON}",
+            hint=Mend(
+                f"Build with CPython {locked.minor}, or lock the layer again. {{change_python}}"
+            ),
         )
     return host

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.sources.runtimes.host import CHANGE_PYTHON, describe
+from hatch_venvstacks.common.wording import Mend
+from hatch_venvstacks.sources.runtimes.host import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +49,10 @@ def substitute(
         f" later, to install wheels for other machines, and none was found: the runtime is locked"
         f" for {shown} only",
         detail="\n".join("  " + line for text in dict.fromkeys(tried) for line in text.split("\n")),
-        hint=f"Add `{platform}` to `platforms` of the runtime layer and lock it again, or build"
-        f" with such a CPython. {CHANGE_PYTHON}",
+        hint=Mend(
+            f"Add `{platform}` to `platforms` of the runtime layer and lock it again, or build with"
+            " such a CPython. {change_python}"
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 from hatch_venvstacks.model.workshop import LockingOptions, Projects, Upgrade, Workshop
 from hatch_venvstacks.pipeline.lock import ensure_lock, update_lock
 from hatch_venvstacks.pipeline.session import Session
+from hatch_venvstacks.plugin.terminal import HATCH
 from hatch_venvstacks.sources.runtimes.host import check_host, describe
 from hatch_venvstacks.sources.sibling_wheel import SiblingWheels
 from hatch_venvstacks.store.store import Store
@@ -51,7 +52,7 @@ class World:
 
         wheels = SiblingWheels(self.workshop, MEMBER_TIME)
         return Session(
-            self.workshop, Projects(read), wheels, LockingOptions(**options), MEMBER_TIME
+            self.workshop, Projects(read), wheels, LockingOptions(**options), MEMBER_TIME, HATCH
         )
 
     def layer(self, name: str, *requirements: str, bases: tuple[str, ...] = ()) -> LayerSpec:
@@ -170,7 +171,7 @@ def test_missing_lock_below_is_an_error(world: World) -> None:
         with pytest.raises(LockError, match="missing") as caught:
             call("app")
         assert "rt" in caught.value.message
-        assert "venvlayer:lock" in caught.value.hint
+        assert "lock the layer" in caught.value.hint
     world.lock("rt")
     with pytest.raises(LockError, match=r"(left|right)/pylock.venvlayer.toml"):
         world.ensure("app")
@@ -202,8 +203,9 @@ def test_locked_never_writes(world: World) -> None:
     world.layer("rt", "numbers-lib", "extra")
     with pytest.raises(StaleLockError):
         world.ensure("rt", locked=True)
-    with pytest.raises(LockError, match=LOCKED):
+    with pytest.raises(LockError) as caught:
         update_lock(world.specs[world.root / "rt"], world.session(locked=True))
+    assert f"({LOCKED} forbids it here)" in caught.value.worded(HATCH)
     assert world.text("rt") == before
 
 
@@ -213,7 +215,7 @@ def test_changed_requirements_are_stale(locked: World) -> None:
     assert "`app` is stale" in said
     for line in ("requirement added: extra>=1", "removed: plot", "removed: extra"):
         assert line in said
-    assert "venvlayer:lock" in said
+    assert "Lock it again: `lock the layer` in " in said
     assert locked.lock("app") == {"extra": "1.0"}
     assert "  - requirement added: extra>=1" in locked.said.lines
     locked.ensure("app")

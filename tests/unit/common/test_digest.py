@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.common import digest
 from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.store import store as store_module
 from hatch_venvstacks.store.store import Store, remembered_sha256
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_how_often_an_unchanged_file_is_read(
         read.append(one)
         return file_sha256(one)
 
-    monkeypatch.setattr(digest, "file_sha256", counted)
+    monkeypatch.setattr(store_module, "file_sha256", counted)
     store = Store(tmp_path / "store")
     found = {remembered_sha256(path, store) for _ in range(2)}
     assert found == {hashlib.sha256(bytes(size)).hexdigest()}

@@ -5,7 +5,11 @@ import pytest
 from hatch_venvstacks.common import errors
 from hatch_venvstacks.common.errors import LockError, StaleLockError, VenvLayerError
 
-KINDS = [one for one in vars(errors).values() if isinstance(one, type)]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and kind.__module__ == errors.__name__
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)

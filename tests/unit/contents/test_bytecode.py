@@ -350,7 +350,7 @@ def test_source_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"/a\.py: No such file or directory") as error:
         compile_here([gone], tmp_path / "work")
     assert not error.value.detail
-    assert "HATCH_VENVLAYER_CACHE" in error.value.hint
+    assert "the cache folder" in error.value.hint
 
 
 @pytest.mark.skipif(not shutil.which("sh"), reason="needs a shell")

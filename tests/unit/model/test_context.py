@@ -5,6 +5,7 @@ import pytest
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.config.environment_variables import (
     LOCKED,
+    PLATFORM,
     SOURCE_DATE_EPOCH,
     UPGRADE,
     locking_options,
@@ -12,7 +13,6 @@ from hatch_venvstacks.config.environment_variables import (
     source_date,
 )
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
-from hatch_venvstacks.model.lock import PLATFORM
 from hatch_venvstacks.model.workshop import LockingOptions, Upgrade
 
 

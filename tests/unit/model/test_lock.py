@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from packaging.version import Version
 
 from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.locking.staleness import changed_wheels, python_changes, staleness
-from hatch_venvstacks.model.lock import Lock, LockInputs, command_in, requires_python, select_wheels
+from hatch_venvstacks.model.lock import Lock, LockInputs, requires_python, select_wheels
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.runtime import (
     LockedRuntime,
@@ -273,7 +272,7 @@ def test_no_wheel_fits(tag: str) -> None:
     assert "/p/pylock.toml" in caught.value.message
     assert LINUX in caught.value.message
     assert "thing" in caught.value.message
-    assert "venvlayer:lock" in caught.value.hint
+    assert "lock the layer" in caught.value.hint
 
 
 def test_only_a_source_distribution() -> None:
@@ -290,28 +289,6 @@ def test_environments_that_do_not_fit() -> None:
     )
     with pytest.raises(LockError, match=LINUX):
         select_wheels(value, PLATFORMS[LINUX], "3.11")
-
-
-@pytest.mark.parametrize(
-    ("folder", "expected"),
-    [
-        (".", "`hatch build -t venvlayer:lock`"),
-        ("sub/x", "`hatch build -t venvlayer:lock` in `sub/x`"),
-        ("../other", "`hatch build -t venvlayer:lock` in `../other`"),
-    ],
-)
-def test_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, expected: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert command_in(tmp_path / folder) == expected
-    assert command_in(Path(folder)) == expected
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX systems")
-def test_other_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert command_in(tmp_path / "x", "do this") == "`do this` in `x`"
 
 
 def test_what_depends_on_a_patch_release() -> None:

@@ -230,7 +230,7 @@ def test_missing_lock(tmp_path: Path) -> None:
     with pytest.raises(LockError) as caught:
         read_lock(tmp_path / "gone" / "pylock.toml")
     assert "missing" in caught.value.message
-    assert "venvlayer:lock" in caught.value.hint
+    assert "lock the layer" in caught.value.hint
 
 
 def test_folder_as_a_lock(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
     (tmp_path / "python").chmod(0o755)
     with pytest.raises(RuntimeSourceError, match="does not say what it is") as caught:
         describe(tmp_path / "python")
-    assert "HATCH_PYTHON" in caught.value.hint
+    assert "Let another Python" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_refusals(some_host: HostPython, changes: dict[str, Any], reason: str) -
         check_host(dataclasses.replace(some_host, **changes))
     assert "cannot become a runtime" in caught.value.message
     assert "python-build-standalone" in caught.value.hint
-    assert "HATCH_PYTHON" in caught.value.hint
+    assert "Let another Python" in caught.value.hint
 
 
 def test_the_host_itself_is_not_refused(some_host: HostPython) -> None:
