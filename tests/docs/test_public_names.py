@@ -7,12 +7,16 @@ import inspect
 import re
 import subprocess
 import sys
-from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 import pytest
+from docs_pages import ROOT
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/reference/python-api.md"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = ROOT / "docs/reference/python-api.md"
 MOVED = [
     ("deploy", "deployment.deploy", ["deploy_archive"]),
     ("independence", "deployment.verify", ["Breakage", "check_deployment"]),

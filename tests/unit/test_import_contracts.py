@@ -12,7 +12,7 @@ import grimp
 import pytest
 from import_contracts import StandardLibraryContract
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 FILES = {
     "made_up/__init__.py": "",
     "made_up/above.py": "import requests",
