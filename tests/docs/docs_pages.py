@@ -95,4 +95,11 @@ def _snippet(page: str, text: str, match: re.Match[str]) -> Snippet:
     )
 
 
-PAGES = [read_page(path) for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]]
+PAGES = [
+    read_page(path)
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
+]

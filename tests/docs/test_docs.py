@@ -24,6 +24,7 @@ HTML comments say what else matters; those of a snippet stand in the line before
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -354,8 +355,32 @@ def test_navigation_and_links() -> None:
             assert (path.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_every_module_is_in_the_page_of_the_structure() -> None:
-    page = (ROOT / "docs/explanation/structure.md").read_text("utf-8")
-    modules = {path.name for path in (ROOT / "hatch_venvstacks").glob("*.py")}
-    named = set(re.findall(r"`(\w+\.py)`", page))
-    assert named == modules - {"__init__.py", "__about__.py"}
+STRUCTURE = (ROOT / "docs/explanation/structure.md").read_text("utf-8")
+PACKAGE = ROOT / "hatch_venvstacks"
+
+
+def test_order_of_the_rooms_is_that_of_the_contract() -> None:
+    shown = STRUCTURE.partition("\n## Who imports whom\n")[2].split("```text\n")[1].split("```")[0]
+    linter = parse_toml((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (rooms,) = (each["layers"] for each in linter["contracts"] if each["id"] == "rooms")
+    assert shown.splitlines() == rooms
+
+
+def test_every_room_is_in_the_page_with_its_task() -> None:
+    tasks = dict(re.findall(r"^\| `(\w+)/` \| (.*?) \|", STRUCTURE, re.MULTILINE))
+    found = {}
+    for path in PACKAGE.glob("*/__init__.py"):
+        task = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        found[path.parent.name] = re.sub(r":mod:`hatch_venvstacks\.", "`", task).replace("``", "`")
+    assert tasks == found
+
+
+def test_files_in_the_page_of_the_rooms_exist() -> None:
+    for room, row in re.findall(r"^\| `(\w+)/` \|(.*)$", STRUCTURE, re.MULTILINE):
+        files = re.findall(r"`(\w+(?:\.py|/))`", row)
+        assert len(files) > 1, room
+        assert [name for name in files if not (PACKAGE / room / name).exists()] == []
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for name in re.findall(r"`((?:[\w-]+/)+(?:[\w.-]+\.\w+)?)`", STRUCTURE + contributing):
+        places = (ROOT, PACKAGE, ROOT / "tests")
+        assert any((place / name).exists() for place in places), name
