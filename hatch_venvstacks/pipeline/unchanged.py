@@ -136,9 +136,8 @@ def keep_built(key: str, built: Built, store: Store) -> None:
 
 
 @cache
-def _tool() -> list[str]:
-    """What stands for this tool: its own files, and the libraries that it asks."""
-    package = Path(__file__).parents[1]
+def _tool(package: Path = Path(__file__).parents[1]) -> list[str]:
+    """What stands for this tool: its own files in all rooms, and the libraries that it asks."""
     own = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(package.rglob("*.py"))))
     return [own.hexdigest(), *(version(name) for name in _LIBRARIES)]
 

@@ -19,6 +19,8 @@ from hatch_venvstacks.sources.runtimes.host import check_host, describe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hatch_venvstacks.sources.runtimes.host import HostPython
+
 MINORS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 VARIABLE = "HATCH_VENVLAYER_TEST_PYTHONS"
 
@@ -31,12 +33,7 @@ def interpreters() -> Mapping[str, Path]:
     the separator of ``PATH``), those on ``PATH``, and what pyenv and uv have installed.
     """
     found: dict[str, Path] = {}
-    for candidate in _candidates():
-        try:
-            host = describe(candidate)
-            check_host(host)
-        except RuntimeSourceError:
-            continue
+    for host in _hosts():
         found.setdefault(host.minor, host.executable)
     return found
 
@@ -50,9 +47,25 @@ def interpreter_or_skip(minor: str) -> Path:
 
 def some_interpreter() -> Path:
     """The interpreter that runs the tests if it can be copied, else another; skips if none can."""
-    if not interpreters():
+    found = _first_interpreter()
+    if found is None:
         pytest.skip(f"no CPython that can be copied; {VARIABLE} can name one")
-    return next(iter(interpreters().values()))
+    return found
+
+
+@functools.cache
+def _first_interpreter() -> Path | None:
+    return next((host.executable for host in _hosts()), None)
+
+
+def _hosts() -> Iterator[HostPython]:
+    for candidate in _candidates():
+        try:
+            host = describe(candidate)
+            check_host(host)
+        except RuntimeSourceError:
+            continue
+        yield host
 
 
 def _candidates() -> Iterator[Path]:

@@ -22,3 +22,11 @@ def stack_of(root: Path, top: str, bases: dict[str, tuple[str, ...]]) -> Stack:
         for name, below in bases.items()
     }
     return build_stack(layers[root / top], layers.__getitem__)
+
+
+DIAMOND: dict[str, tuple[str, ...]] = {
+    "runtime": (),
+    "left": ("runtime",),
+    "right": ("runtime",),
+    "app": ("left", "right"),
+}

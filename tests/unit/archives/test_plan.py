@@ -7,10 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from members import Restless, any_path, plan
 
-from hatch_venvstacks.archives.member_paths import check_no_links, check_paths
 from hatch_venvstacks.archives.plan import (
     Member,
-    Plan,
     PlanKind,
     content_length,
     cut,
@@ -115,59 +113,7 @@ def test_member_of(tmp_path: Path) -> None:
     assert member_of("x", tmp_path / "gone", link="y") == Member("x", link="y")
 
 
-def test_paths_without_conflict() -> None:
-    check_paths([])
-    check_paths([plan(Member("a", b""), Member("b/c", b"")), plan(Member("b/d", b""))])
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        (plan(name="one"), plan(name="two"), "`one` and `two` both"),
-        (plan(name="one"), plan(name="two", kind=PlanKind.PROJECT), "the project `two`"),
-        (plan(name="one"), plan(name="two", kind=PlanKind.RUNTIME), "the runtime"),
-        (plan(name="one"), plan(name="two", kind=PlanKind.WIRING), "the layer's own wiring"),
-        (plan(name="same"), plan(name="same"), "`a/b`"),
-    ],
-)
-def test_two_owners_of_a_path(first: Plan, second: Plan, expected: str) -> None:
-    plans = [
-        Plan(one.kind, one.name, "1", (Member(f"x{number}", b""), Member("a/b", b"")))
-        for number, one in enumerate((first, second))
-    ]
-    with pytest.raises(BuildError) as caught:
-        check_paths(plans)
-    assert expected in caught.value.message
-    assert "`a/b`" in caught.value.message
-
-
-def test_path_twice_in_one_plan() -> None:
-    with pytest.raises(BuildError, match="`a/b`"):
-        check_paths([plan(Member("a/b", b"1"), Member("a/b", b"2"))])
-
-
-@pytest.mark.parametrize("file", [Member("a/b", b""), Member("a/b", link="c")])
-def test_file_where_another_has_a_folder(file: Member) -> None:
-    for plans in (
-        [plan(file, name="one"), plan(Member("a/b/c/d", b""), name="two")],
-        [plan(Member("a/b/c/d", b""), name="two"), plan(file, name="one")],
-    ):
-        with pytest.raises(BuildError) as caught:
-            check_paths(plans)
-        assert "`one`" in caught.value.message
-        assert "`two`" in caught.value.message
-
-
 def test_names_of_kinds() -> None:
     assert [str(kind) for kind in PlanKind] == [
         *("head", "runtime", "distribution", "project", "wiring")
     ]
-
-
-def test_links_are_not_for_windows() -> None:
-    plans = [plan(Member("a"), Member("bin/x", b"1")), plan(Member("bin/y", link="x"))]
-    check_no_links(plans[:1])
-    with pytest.raises(BuildError) as caught:
-        check_no_links(plans)
-    assert "`bin/y` (to `x`)" in caught.value.message
-    assert caught.value.hint

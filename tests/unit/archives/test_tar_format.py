@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -14,7 +12,6 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interpreters import MINORS, interpreter_or_skip
 from members import Restless, any_path, plan
 
 from hatch_venvstacks.archives.compression import compression_of
@@ -24,24 +21,6 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
 
 FAST, ZSTD = (compression_of(ArchiveFormat.TAR_ZST, level) for level in (1, 3))
-# Run by Pythons that have none of our dependencies: headers are all that tarfile makes.
-LOOK = """\
-import sys; sys.path.insert(0, sys.argv[1])
-import hashlib
-from hatch_venvstacks.archives.plan import Member
-from hatch_venvstacks.archives.tar_format import _header
-members = (
-    Member("a"), Member("a/" + "\\u00fc" * 200, b"x"), Member("a/" + "y" * 300, link="z" * 150),
-    Member("a/e", b"1" * 700, executable=True), Member("a/l", link="e"), Member("a/\\udce9", b""),
-)
-headers = b"".join(_header(member, "top", time)[0] for member in members for time in (0, 8**11 - 1))
-print(hashlib.sha256(headers).hexdigest())
-"""
-
-
-@pytest.fixture(params=MINORS)
-def python(request: pytest.FixtureRequest) -> str:
-    return str(interpreter_or_skip(request.param))
 
 
 def decompressed(path: Path) -> bytes:
@@ -132,25 +111,6 @@ def test_nothing_comes_from_the_file_system(tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.undo()
     time.tzset()
     assert len(set(contents)) == 1
-
-
-def test_same_bytes_from_every_python(python: str) -> None:
-    root = str(Path(__file__).parents[3])
-    said = [
-        subprocess.run(
-            [command, "-S", "-c", LOOK, root],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={"LC_ALL": locale, "TZ": zone, "PATH": os.environ["PATH"]},
-        ).stdout
-        for command, locale, zone in (
-            (sys.executable, "C", "UTC"),
-            (python, "C.UTF-8", "Pacific/Apia"),
-            (python, "POSIX", "Europe/Berlin"),
-        )
-    ]
-    assert len(set(said)) == 1
 
 
 def test_compressed_segment(tmp_path: Path) -> None:

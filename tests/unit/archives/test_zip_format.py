@@ -2,11 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import shutil
 import stat
-import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -17,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interpreters import MINORS, interpreter_or_skip
 from members import ODD_NAMES, Restless, any_path, plan, shelf_in
 
 from hatch_venvstacks.archives.archive import Archive, pack
@@ -26,32 +21,9 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     MonkeyPatch = pytest.MonkeyPatch
-
-# Run by Pythons that have none of our dependencies.
-LOOK = """\
-import sys; sys.path.insert(0, sys.argv[1])
-import hashlib, pathlib, tempfile, zlib
-from hatch_venvstacks.archives.compression import compression_of
-from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
-from hatch_venvstacks.archives.zip_format import compress, join
-from hatch_venvstacks.model.archive_format import ArchiveFormat
-text = "".join(f"{number * number}\\n" for number in range(50_000)).encode()
-plans = [
-    Plan(PlanKind.HEAD, "", "", (Member(""), Member("a"))),
-    Plan(PlanKind.DISTRIBUTION, "a", "1", (Member("a/" + "\\u00fc" * 200, text), Member("e", b""))),
-    Plan(PlanKind.PROJECT, "b", "1", (Member("run", b"#!", executable=True),), 1_700_000_001),
-]
-with tempfile.TemporaryDirectory() as work:
-    path = pathlib.Path(work, "a.zip")
-    runs = [pathlib.Path(work, plan.kind) for plan in plans]
-    for plan, run in zip(plans, runs):
-        compress(plan, "top", compression_of(ArchiveFormat.ZIP, 6), run)
-    join(runs, path, pathlib.Path.unlink)
-    print(zlib.ZLIB_RUNTIME_VERSION, hashlib.sha256(path.read_bytes()).hexdigest())
-"""
 
 
 def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int = 3) -> Archive:
@@ -201,27 +173,6 @@ def test_same_bytes_whatever_the_machine_is_like(tmp_path: Path, monkeypatch: Mo
     assert len(set(found)) == 1
 
 
-@pytest.mark.parametrize("minor", MINORS)
-def test_same_bytes_from_every_python_with_one_zlib(minor: str) -> None:
-    root = str(Path(__file__).parents[3])
-    ours, other = (
-        subprocess.run(
-            [command, "-S", "-c", LOOK, root],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={"LC_ALL": locale, "TZ": zone, "PATH": os.environ["PATH"]},
-        ).stdout.split()
-        for command, locale, zone in (
-            (sys.executable, "C", "UTC"),
-            (str(interpreter_or_skip(minor)), "C.UTF-8", "Pacific/Apia"),
-        )
-    )
-    if ours[0] != other[0]:
-        pytest.skip(f"zlib {ours[0]} here, and {other[0]} under CPython {minor}")
-    assert ours == other
-
-
 @settings(max_examples=40)
 @given(
     st.dictionaries(
@@ -243,55 +194,6 @@ def test_any_member_comes_back(files: dict[str, tuple[bytes, bool]], level: int)
         check_tiles(archive)
 
 
-def with_unzip(archive: Path, root: Path) -> None:
-    # With a UTF-8 locale and `-^` it takes the names as they are.
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    said = subprocess.run(
-        ["unzip", "-^", "-q", archive, "-d", root], capture_output=True, env=environment, check=True
-    )
-    assert said.stdout == said.stderr == b""
-
-
-def with_bsdtar(archive: Path, root: Path) -> None:
-    root.mkdir()
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    said = subprocess.run(
-        ["bsdtar", "-xf", archive, "-C", root], capture_output=True, env=environment, check=True
-    )
-    assert said.stderr == b""
-
-
-def with_python(archive: Path, root: Path) -> None:
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", archive, root], check=True)
-
-
-def with_shutil(archive: Path, root: Path) -> None:
-    shutil.unpack_archive(archive, root)
-
-
-@pytest.mark.parametrize("unpack", [with_unzip, with_bsdtar, with_python, with_shutil])
-def test_others_unpack_it(tmp_path: Path, unpack: Callable[[Path, Path], None]) -> None:
-    tool = unpack.__name__.removeprefix("with_")
-    if tool in ("unzip", "bsdtar") and not shutil.which(tool):
-        pytest.skip(f"needs {tool}")
-    plans = [*PLANS, plan(Member("big", bytes(range(256)) * 10_000), name="four")]
-    archive = packed(plans, tmp_path / "out")
-    root = tmp_path / "some where"
-    before = os.umask(0o022)
-    unpack(archive.path, root)
-    os.umask(before)
-    found = {path.relative_to(root / "layer").as_posix() for path in root.rglob("*")} - {"."}
-    members = [member for one in plans for member in one.members]
-    for member in members:
-        path = root / "layer" / member.path
-        assert path.read_bytes() == member.content
-        if tool in ("unzip", "bsdtar"):
-            assert path.stat().st_mode & 0o777 == (0o755 if member.executable else 0o644)
-    assert {path for path in found if not (root / "layer" / path).is_dir()} == {
-        member.path for member in members
-    }
-
-
 def test_large_distribution_is_cut(tmp_path: Path) -> None:
     size = 17 * 2**20
     for name in "abc":
@@ -302,52 +204,6 @@ def test_large_distribution_is_cut(tmp_path: Path) -> None:
     assert [segment.plan.name for segment in archive.segments] == ["", "dist", "dist", "dist"]
     assert [info.file_size for info in entries(archive.path)] == [0, size, size, size]
     check_tiles(archive)
-
-
-@pytest.mark.parametrize("limit", [0, 999, 20_000])
-def test_zip64_where_it_is_needed(tmp_path: Path, monkeypatch: MonkeyPatch, limit: int) -> None:
-    # As if 32 bits were fewer: sizes and places above the limit are written in 64 bits.
-    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)
-    noise = random.Random(0)  # noqa: S311
-    files = {name: noise.randbytes(size) for name, size in (("a", 30_000), ("b", 5), ("c", 2000))}
-    archive = packed([plan(Member(*file), name=file[0]) for file in files.items()], tmp_path / "o")
-    monkeypatch.undo()
-    infos = {info.filename[-1]: info for info in entries(archive.path)}
-    for name, content in files.items():
-        info = infos[name]
-        large = len(content) > limit or info.header_offset > limit
-        assert (info.extra[:2] == b"\1\0") == large
-        assert info.create_version == (zipfile.ZIP64_VERSION if large else 20)
-    assert contents(archive.path) == {f"layer/{name}": files[name] for name in files}
-    check_tiles(archive)
-    if shutil.which("unzip"):
-        with_unzip(archive.path, tmp_path / "root")
-        assert (tmp_path / "root/layer/c").read_bytes() == files["c"]
-
-
-@pytest.mark.slow
-def test_file_of_more_than_4_gb(tmp_path: Path) -> None:
-    size = 2**32 + 5
-    with (tmp_path / "sparse").open("wb") as file:
-        file.truncate(size)
-    plans = [plan(member_of("large", tmp_path / "sparse")), plan(Member("small", b"1"), name="s")]
-    archive = packed(plans, tmp_path / "out", level=1)
-    with zipfile.ZipFile(archive.path) as found:
-        assert found.getinfo("layer/large").file_size == size
-        # zlib.crc32 of so many zeros, which the reader compares with what it reads.
-        assert found.testzip() is None
-        assert found.getinfo("layer/small").extra == b""
-    if shutil.which("unzip"):
-        subprocess.run(["unzip", "-tq", archive.path], check=True, stdout=subprocess.DEVNULL)
-
-
-def test_more_entries_than_16_bits_count(tmp_path: Path) -> None:
-    count = 2**16 + 5
-    plans = [plan(*(Member(str(number), b"") for number in range(count)))]
-    archive = packed(plans, tmp_path / "out")
-    with zipfile.ZipFile(archive.path) as found:
-        assert found.namelist() == ["layer/", *(f"layer/{number}" for number in range(count))]
-    assert sum(segment.size for segment in archive.segments) == archive.path.stat().st_size
 
 
 def test_level(tmp_path: Path) -> None:

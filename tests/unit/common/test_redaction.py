@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.common.redaction import masked, without_users
+from hatch_venvstacks.common.redaction import masked, shown, without_users
 
 URL = "https://joe:hunter2@host/simple"
 
@@ -43,3 +43,7 @@ def test_masked(text: str, environ: dict[str, str], shown: str | None) -> None:
 )
 def test_without_users(text: str, shown: str) -> None:
     assert without_users(text) == shown
+
+
+def test_nothing_secret_is_shown() -> None:
+    assert shown("https://user:pw@host:8/a/b?sig=x#y") == "https://host:8/a/b"

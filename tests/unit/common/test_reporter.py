@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from said import Said
 
 from hatch_venvstacks.common.reporter import Progress, in_units
@@ -20,3 +21,21 @@ def test_the_end_is_not_said() -> None:
     said, times = Said(), iter([0.0, 100.0])
     Progress(said, "Compiling", 1, clock=lambda: next(times)).add(1)
     assert said.lines == []
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (None, ""),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_951, "1.0 MB"),
+        (1_500_000, "1.5 MB"),
+        (3_000_000_000, "3.0 GB"),
+        (5_000_000_000_000, "5000.0 GB"),
+    ],
+)
+def test_units(size: int | None, expected: str) -> None:
+    assert in_units(size) == expected

@@ -1,35 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from inventories import SITE, layer, part
 
-from hatch_venvstacks.composition.file_checks import check_cases, check_files
 from hatch_venvstacks.composition.imports import check_imports
-from hatch_venvstacks.composition.inventory import Inventory, LayerContents
-from hatch_venvstacks.composition.module_tree import module_of
-from hatch_venvstacks.model.checks import Check, Finding
-from hatch_venvstacks.model.platforms import PLATFORMS
+from hatch_venvstacks.model.checks import Check
 
-SITE = "lib/python3.11/site-packages"
-OPENS = {"": "empty", "pkgutil": "pkgutil", "pkg_resources": "pkg_resources"}
-
-
-def part(name: str, *files: str, **inits: str) -> Inventory:
-    """A distribution; a file is a path, or a path and a digest (``"a.py=1"``).
-
-    ``inits`` are kinds of packages, with ``__`` for ``/``.
-    """
-    found = {}
-    for file in files:
-        path, _, digest = file.partition("=")
-        found[f"{SITE}/{path}" if not path.startswith("/") else path[1:]] = digest or name
-    kinds = {f"{SITE}/{key.replace('__', '/')}/__init__.py": kind for key, kind in inits.items()}
-    return Inventory(name, "1.0", found, kinds)
-
-
-def layer(
-    name: str, *parts: Inventory, below: tuple[str, ...] = (), extended: tuple[str, ...] = ()
-) -> LayerContents:
-    return LayerContents(name, parts, frozenset(below), extended=frozenset(extended))
+if TYPE_CHECKING:
+    from hatch_venvstacks.composition.inventory import LayerContents
 
 
 def found(*layers: LayerContents) -> list[tuple[str, tuple[str, ...]]]:
@@ -119,27 +99,6 @@ def test_extension_modules_count_by_the_name_they_are_imported_by() -> None:
     assert found(upper, lower) == [("shadowed-module", ("fast", "up", "low"))]
 
 
-@pytest.mark.parametrize(
-    ("file", "module"),
-    [
-        ("a.py", "a"),
-        ("a.pyc", "a"),
-        ("a.abi3.so", "a"),
-        ("a.cp311-win_amd64.pyd", "a"),
-        ("a.pyd", "a"),
-        ("a.so", "a"),
-        ("liba.so", None),
-        ("a.so.1", None),
-        ("a.pyi", None),
-        ("a.txt", None),
-        ("a-b.py", None),
-        ("a", None),
-    ],
-)
-def test_names_of_modules(file: str, module: str | None) -> None:
-    assert module_of(file) == module
-
-
 def test_distribution_in_two_layers_counts_once() -> None:
     first = layer("left", part("lib", "lib/__init__.py", "lib/old.py"))
     second = layer("right", part("lib", "lib/__init__.py", "lib/new.py"), part("other", "o.py"))
@@ -189,37 +148,3 @@ def test_folders_that_cannot_be_imported() -> None:
     upper = layer("app", part("up", "p-data/x.py", "p/data/x.txt", "p.libs/liba.so"))
     lower = layer("fw", part("low", "p-data/x.py", "p/__init__.py", "p.libs/liba.so"))
     assert found(upper, lower) == []
-
-
-def files(*layers: LayerContents) -> list[Finding]:
-    return check_files(layers, SITE)
-
-
-def test_files_with_two_owners() -> None:
-    upper = layer("app", part("up", "/share/x", "/share/y", "p/data.txt", "six.py", "/bin/tool"))
-    lower = layer("fw", part("low", "/share/x", "/share/y=up", "p/data.txt", "six.py"))
-    (finding,) = files(upper, lower)
-    assert finding.check == Check.FILE_CONFLICT
-    assert finding.names == ("up", "low", "share/x", f"{SITE}/p/data.txt")
-    assert finding.message == (
-        "`up` in layer `app` and `low` in layer `fw` both have the file `share/x` and 1 more, with"
-        " different content"
-    )
-    assert files(layer("z"), layer("app", *upper.parts, below=("fw",)), lower) == []
-    # In one layer it is packed once, or is an error of its own.
-    assert files(layer("app", *upper.parts, *lower.parts)) == []
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_names_that_differ_in_case(platform: str) -> None:
-    upper = layer("app", part("up", "Shared/__init__.py", "One.py"))
-    lower = layer("fw", part("low", "shared/__init__.py", "shared/more.py", "one.py"))
-    findings = check_cases([upper, lower], SITE, PLATFORMS[platform])
-    names = [one.names for one in findings]
-    if platform.startswith("linux"):
-        assert names == []
-        return
-    assert names == [("Shared", "shared", "up", "low"), ("One", "one", "up", "low")]
-    assert "one site directory could not hold both" in findings[0].message
-    known = layer("app", *upper.parts, below=("fw",))
-    assert check_cases([layer("z"), known, lower], SITE, PLATFORMS[platform]) == []

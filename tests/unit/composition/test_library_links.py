@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from oldest import oldest_systems
 
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.inventory import Inventory, LayerContents
@@ -14,12 +13,11 @@ from hatch_venvstacks.composition.library_links import (
     link_libraries,
     preloaded,
 )
-from hatch_venvstacks.composition.native_files import Native, is_guaranteed
+from hatch_venvstacks.composition.native_files import Native
 from hatch_venvstacks.model.checks import Check
 from hatch_venvstacks.model.platforms import PLATFORMS
 
 SITE = "lib/python3.11/site-packages"
-LINUX, MAC = PLATFORMS["linux_x86_64"], PLATFORMS["macosx_arm64"]
 NO_RUNTIME: dict[str, Native] = {}
 
 
@@ -219,21 +217,6 @@ def test_missing_libraries_are_named_once() -> None:
     )
     provided = linking(layer("app", user), layer("rt"), runtime={"lib/libcuda.so.1": native()})
     assert [one.names[0] for one in provided.findings] == ["libmissing.so"]
-
-
-@pytest.mark.parametrize(
-    ("library", "glibc", "guaranteed"),
-    [
-        ("libz.so.1", (2, 17), True),
-        ("libcrypt.so.1", (2, 28), False),
-        ("libmvec.so.1", (2, 17), False),
-        ("libmvec.so.1", (2, 28), True),
-    ],
-)
-def test_what_the_policy_of_manylinux_has(
-    library: str, glibc: tuple[int, int], guaranteed: bool
-) -> None:
-    assert is_guaranteed(library, LINUX.since(oldest_systems(glibc=glibc))) == guaranteed
 
 
 def test_conflicts_are_told_all_at_once() -> None:

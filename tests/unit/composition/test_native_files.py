@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from oldest import oldest_systems
 
-from hatch_venvstacks.composition.native_files import Native, read_native
+from hatch_venvstacks.composition.native_files import Native, is_guaranteed, read_native
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 
 if TYPE_CHECKING:
@@ -137,3 +138,18 @@ def test_windows_knows_names_only(tmp_path: Path) -> None:
         "c.pyd": None,
         "d.exe": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("library", "glibc", "guaranteed"),
+    [
+        ("libz.so.1", (2, 17), True),
+        ("libcrypt.so.1", (2, 28), False),
+        ("libmvec.so.1", (2, 17), False),
+        ("libmvec.so.1", (2, 28), True),
+    ],
+)
+def test_what_the_policy_of_manylinux_has(
+    library: str, glibc: tuple[int, int], guaranteed: bool
+) -> None:
+    assert is_guaranteed(library, LINUX.since(oldest_systems(glibc=glibc))) == guaranteed

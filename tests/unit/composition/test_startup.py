@@ -1,7 +1,7 @@
 """Start-up files for CPython 3.15 and later, by what their module does.
 
 So that this is tested without that release, `site` of the Python at hand adds the folders. In
-test_wiring.py the release itself does, where it is found.
+layers/pythons/test_wiring.py the release itself does, where it is found.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 from monorepo import write
 
+from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
+from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.startup import (
     LAST_FILE,
     PATH_FILE,
     START_FILE,
     START_MODULE,
     StartUp,
+    check_path_files,
     startup_members,
 )
 from hatch_venvstacks.model.layout import layout_of
@@ -134,3 +137,38 @@ print(json.dumps(loaded))
     assert (
         "ctypes" not in members("app", ["rt"], "3.14")[f"lib/python3.14/site-packages/{LAST_FILE}"]
     )
+
+
+LINUX = layout_of(PLATFORMS["linux_x86_64"], "3.12")
+
+
+@pytest.mark.parametrize("name", [" a.pth", "!a.pth", "!!.pth", "!venvlayer-.pth", "\t.pth"])
+def test_path_file_before_ours(name: str) -> None:
+    plan = Plan(PlanKind.DISTRIBUTION, "some-dist", "1", (Member(f"{LINUX.site_packages}/{name}"),))
+    with pytest.raises(BuildError) as caught:
+        check_path_files([plan], LINUX)
+    assert "`some-dist`" in caught.value.message
+    assert name in caught.value.message
+
+
+def test_start_file_after_ours() -> None:
+    layout = layout_of(PLATFORMS["linux_x86_64"], "3.15")
+    files = [Member(f"{layout.site_packages}/{name}") for name in (" a.start", "~z.start")]
+    with pytest.raises(BuildError, match=r"start-up file `~z\.start`"):
+        check_path_files([Plan(PlanKind.DISTRIBUTION, "d", "1", tuple(files))], layout)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{LINUX.site_packages}/~z.start",
+        f"{LINUX.site_packages}/.pth",
+        f"{LINUX.site_packages}/a.pth",
+        f"{LINUX.site_packages}/!z.pth",
+        f"{LINUX.site_packages}/ a.txt",
+        f"{LINUX.site_packages}/sub/ a.pth",
+        "lib/python3.11/site-packages/ a.pth",
+    ],
+)
+def test_path_files_that_do_not_matter(path: str) -> None:
+    check_path_files([Plan(PlanKind.DISTRIBUTION, "d", "1", (Member(path, b""),))], LINUX)

@@ -1,17 +1,16 @@
-"""Tables as dicts, without a disk; the generic options through hatchling's own reading of them."""
+"""Tables as dicts, without a disk."""
 
 from __future__ import annotations
 
 import posixpath
 import string
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hatchling.builders.plugin.interface import BuilderInterface
-from hatchling.plugin.manager import PluginManager
 from hypothesis import given
 from hypothesis import strategies as st
+from layer_tables import APPLICATION, FRAMEWORK, ROOT, RUNTIME, T, faults, parse
 
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.config.layer_table import (
@@ -23,32 +22,8 @@ from hatch_venvstacks.config.layer_table import (
     parse_layer,
 )
 from hatch_venvstacks.model.archive_format import ArchiveFormat
-from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.runtime import RuntimeArchive, RuntimeOrigin, RuntimeRequest
+from hatch_venvstacks.model.runtime import RuntimeOrigin, RuntimeRequest
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
-from hatch_venvstacks.plugin.builder_config import VenvLayerConfig, generic_faults
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-ROOT = Path("/stack/apps/demo")
-T = "tool.hatch.build.targets.venvlayer"
-FILE = "must be `file:///` with an absolute path, or `file:` with one from the project"
-SHA256 = "0123456789abcdef" * 4
-
-RUNTIME = {"kind": "runtime", "python": "cpython@3.11.13"}
-FRAMEWORK = {"kind": "framework", "base-layers": ["../../runtimes/py"]}
-APPLICATION = {"kind": "application", "base-layers": ["../../frameworks/sklearn"]}
-
-
-def parse(table: dict[str, Any], **facts: Any) -> LayerSpec:
-    return parse_layer(table, root=ROOT, project=ProjectFacts(facts.pop("name", "demo"), **facts))
-
-
-def faults(table: dict[str, Any], **facts: Any) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        parse(table, **facts)
-    return caught.value.message.splitlines()
 
 
 class TestWholeTables:
@@ -163,83 +138,6 @@ class TestWholeTables:
     @pytest.mark.parametrize("option", ["versioned"])
     def test_options_that_are_not_built_yet(self, option: str) -> None:
         assert faults({**RUNTIME, option: []})[0].startswith(f"Unknown option `{T}.{option}`")
-
-    def test_platforms(self) -> None:
-        table = {
-            **RUNTIME,
-            "platforms": ["win_amd64", "linux_x86_64"],
-            "linux-target": "glibc@2.17",
-            "macos-target": "12.3",
-            "exclude-packages": ["Some_Thing", "other"],
-        }
-        spec = parse(table)
-        assert spec.platforms == ("linux_x86_64", "win_amd64")
-        assert [str(one) for one in spec.oldest_systems.named] == ["glibc 2.17", "macOS 12.3"]
-        assert spec.exclude_packages == ("other", "some-thing")
-
-    @pytest.mark.parametrize(
-        ("option", "value", "expected"),
-        [
-            (
-                "platforms",
-                ["linux_x86-64"],
-                (
-                    f"Platform #1 in field `{T}.platforms` is no target platform:"
-                    " `linux_x86-64`; did you mean `linux_x86_64`?"
-                ),
-            ),
-            (
-                "platforms",
-                ["win_amd64", "win_amd64"],
-                f"Platform #2 in field `{T}.platforms` is there already: `win_amd64`",
-            ),
-            ("platforms", [], f"Field `{T}.platforms` must name a target platform"),
-            (
-                "linux-target",
-                "2.28",
-                (
-                    f"Field `{T}.linux-target` must be a release of glibc such as `glibc@2.28`, not"
-                    " `2.28`"
-                ),
-            ),
-            (
-                "linux-target",
-                "glibc@2.41",
-                (
-                    f"Field `{T}.linux-target` must be from `glibc@2.17` to `glibc@2.40`, not"
-                    " `glibc@2.41`"
-                ),
-            ),
-            (
-                "macos-target",
-                "10.8",
-                (
-                    f"Field `{T}.macos-target` must be a release of macOS such as `13.0`, not older"
-                    " than 10.9: `10.8`"
-                ),
-            ),
-            (
-                "exclude-packages",
-                ["numpy"],
-                (
-                    f"Package #1 in field `{T}.exclude-packages` is required by the layer itself:"
-                    " `numpy`"
-                ),
-            ),
-            (
-                "exclude-packages",
-                ["a b"],
-                f"Package #1 in field `{T}.exclude-packages` is not a name of a package: `a b`",
-            ),
-            (
-                "exclude-packages",
-                ["a_b", "A-B"],
-                f"Package #2 in field `{T}.exclude-packages` is there already: `A-B`",
-            ),
-        ],
-    )
-    def test_platform_faults(self, option: str, value: object, expected: str) -> None:
-        assert faults({**RUNTIME, option: value}, dependencies=("numpy",)) == [expected]
 
     def test_reproducible(self) -> None:
         assert parse({**RUNTIME, "reproducible": True}) == parse(RUNTIME)
@@ -382,123 +280,6 @@ class TestBaseLayers:
                 f" build the same stack: `{shown}`"
             )
         ]
-
-
-class TestPython:
-    @pytest.mark.parametrize("version", ["3.10", "3.11.13", "3.13.0", "3.14"])
-    def test_valid(self, version: str) -> None:
-        spec = parse({**RUNTIME, "python": f"cpython@{version}"})
-        assert spec.runtime == RuntimeRequest(RuntimeOrigin.STANDALONE, version)
-
-    @pytest.mark.parametrize(
-        ("text", "meant"),
-        [
-            ("3.11", "; did you mean `cpython@3.11`?"),
-            ("python3.11", "; did you mean `cpython@3.11`?"),
-            ("CPython@3.11.2", "; did you mean `cpython@3.11.2`?"),
-            ("cpython-3.11", "; did you mean `cpython@3.11`?"),
-            ("cpython@3", ""),
-            ("cpython@3.011", ""),
-            ("cpython@3.15.0rc1", ""),
-            ("cpython@3.13t", ""),
-            ("cpython@2.7", ""),
-            ("pypy@3.11", ""),
-        ],
-    )
-    def test_invalid(self, text: str, meant: str) -> None:
-        assert faults({**RUNTIME, "python": text}) == [
-            f"Field `{T}.python` must be `cpython@X.Y` or `cpython@X.Y.Z`, not `{text}`{meant}"
-        ]
-
-    def test_too_old(self) -> None:
-        assert faults({**RUNTIME, "python": "cpython@3.9.20"}) == [
-            f"Field `{T}.python` must be CPython 3.10 or later, not `cpython@3.9.20`"
-        ]
-
-    def test_required_but_for_host(self) -> None:
-        spec = parse({"kind": "runtime", "python-source": "host"})
-        assert spec.runtime == RuntimeRequest(RuntimeOrigin.HOST, "")
-        (fault,) = faults({"kind": "runtime"})
-        assert fault.startswith(f"Missing required field `{T}.python`: for example `cpython@3.11`")
-
-    def test_host_with_version(self) -> None:
-        spec = parse({**RUNTIME, "python-source": "host"})
-        assert spec.runtime == RuntimeRequest(RuntimeOrigin.HOST, "3.11.13")
-
-
-class TestPythonSource:
-    def test_archives(self) -> None:
-        archive = {"url": "file:///mirror/py%20thon.tar.gz", "sha256": SHA256.upper()}
-        spec = parse({**RUNTIME, "python-source": dict.fromkeys(PLATFORMS, archive)})
-        assert spec.runtime is not None
-        assert spec.runtime.origin is RuntimeOrigin.ARCHIVE
-        assert spec.runtime.archives == dict.fromkeys(
-            PLATFORMS, RuntimeArchive("file:///mirror/py%20thon.tar.gz", SHA256)
-        )
-
-    def test_neither_string_nor_table(self) -> None:
-        assert faults({"kind": "runtime", "python-source": 1}) == [
-            f"Field `{T}.python-source` must be a string or a table"
-        ]
-
-    def test_unknown(self) -> None:
-        assert faults({"kind": "runtime", "python-source": "hots"}) == [
-            (
-                f"Field `{T}.python-source` must be one of `python-build-standalone`, `host`, or a"
-                " table of archives, not `hots`; did you mean `host`?"
-            )
-        ]
-
-    def test_empty_table(self) -> None:
-        assert faults({**RUNTIME, "python-source": {}}) == [
-            f"Field `{T}.python-source` must have the archive of one target platform at least"
-        ]
-
-    def test_entries(self) -> None:
-        field = f"{T}.python-source"
-        source = {
-            "linux-x86_64": {},
-            "beos": {},
-            "win_amd64": "https://x.example/y",
-            "win_arm64": {},
-            "linux_aarch64": {"url": 1, "sha256": SHA256[1:], "sha": ""},
-        }
-        assert faults({**RUNTIME, "python-source": source}) == [
-            f"Unknown target platform `{field}.linux-x86_64`; did you mean `linux_x86_64`?",
-            f"Unknown target platform `{field}.beos`; valid are "
-            + ", ".join(f"`{name}`" for name in PLATFORMS),
-            f"Field `{field}.win_amd64` must be a table with the keys `url` and `sha256`",
-            f"Missing required field `{field}.win_arm64.url`",
-            f"Missing required field `{field}.win_arm64.sha256`",
-            f"Unknown option `{field}.linux_aarch64.sha`; did you mean `sha256`?",
-            f"Field `{field}.linux_aarch64.url` must be a string",
-            f"Field `{field}.linux_aarch64.sha256` must be 64 hexadecimal digits",
-        ]
-
-    @pytest.mark.parametrize(
-        ("url", "words"),
-        [
-            ("ftp://x.example/y", "must begin with `https://`, `http://` or `file:`"),
-            ("python.tar.gz", "must begin with `https://`, `http://` or `file:`"),
-            ("/opt/python.tar.gz", "must begin with `https://`, `http://` or `file:`"),
-            ("file:", FILE),
-            ("file://host/python.tar.gz", FILE),
-            ("https:///python.tar.gz", "must name a host"),
-            ("https://[::1/python.tar.gz", "is not a valid URL: Invalid IPv6 URL"),
-            ("https://x.example/a b", "must not hold spaces or control characters"),
-        ],
-    )
-    def test_urls(self, url: str, words: str) -> None:
-        source = {"linux_x86_64": {"url": url, "sha256": SHA256}}
-        assert faults({**RUNTIME, "python-source": source}) == [
-            f"Field `{T}.python-source.linux_x86_64.url` {words}"
-        ]
-
-    def test_credentials_are_not_repeated(self) -> None:
-        source = {"linux_x86_64": {"url": "https://me:secret@x.example/y", "sha256": SHA256}}
-        (fault,) = faults({**RUNTIME, "python-source": source})
-        assert "must not hold a user name or a password" in fault
-        assert "secret" not in fault
 
 
 class TestModules:
@@ -686,80 +467,3 @@ def test_a_valid_name_is_one_folder(name: str) -> None:
     assert Path(ROOT, spec.name).parent == ROOT
     assert spec.name.isascii()
     assert "@" not in spec.name
-
-
-class Builder(BuilderInterface[VenvLayerConfig, PluginManager]):
-    PLUGIN_NAME = "venvlayer"
-
-    def get_version_api(self) -> dict[str, Callable[..., Any]]:
-        return {"archive": str, "lock": str, "export": str}
-
-    @classmethod
-    def get_config_class(cls) -> type[VenvLayerConfig]:
-        return VenvLayerConfig
-
-
-def config(
-    tmp_path: Path, table: dict[str, Any], build: dict[str, Any] | None = None, **project: Any
-) -> VenvLayerConfig:
-    raw = {
-        "project": {"name": "demo", "version": "1", **project},
-        "tool": {"hatch": {"build": {**(build or {}), "targets": {"venvlayer": table}}}},
-    }
-    return Builder(str(tmp_path), PluginManager(), raw).config
-
-
-class TestVenvLayerConfig:
-    def test_spec(self, tmp_path: Path) -> None:
-        table = {**RUNTIME, "features": ["gpu"], "exclude": ["*.md"], "versions": ["lock"]}
-        spec = config(tmp_path, table, **{"optional-dependencies": {"GPU": ["numpy"]}}).spec
-        assert (spec.root, spec.requirements) == (tmp_path, ("numpy",))
-        assert spec.lock_file == tmp_path / "pylock.venvlayer.toml"
-
-    def test_faults_of_both_kinds_of_options(self, tmp_path: Path) -> None:
-        table = {**RUNTIME, "name": 1, "exclude": "x", "versions": ["archive", "arhive"]}
-        with pytest.raises(ConfigError) as caught:
-            _ = config(tmp_path, table).spec
-        assert caught.value.message.splitlines() == [
-            f"Field `{T}.name` must be a string",
-            f"Field `{T}.exclude` must be an array of strings",
-            f"Unknown versions in field `{T}.versions`: arhive",
-        ]
-
-    def test_generic_alone(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError) as caught:
-            _ = config(tmp_path, {**RUNTIME, "sources": 1}).spec
-        assert caught.value.message == f"Field `{T}.sources` must be a mapping or array of strings"
-
-
-class TestCheckGeneric:
-    def test_nothing_wrong(self, tmp_path: Path) -> None:
-        assert generic_faults(config(tmp_path, RUNTIME)) == []
-
-    @pytest.mark.parametrize("option", GENERIC_OPTIONS)
-    def test_every_option_is_looked_at(self, tmp_path: Path, option: str) -> None:
-        (fault,) = generic_faults(config(tmp_path, {**RUNTIME, option: 1}))
-        assert fault.startswith(f"Field `{T}.{option}` must be ")
-
-    def test_what_several_options_need_is_said_once(self, tmp_path: Path) -> None:
-        # hatchling reads `packages` for `include`, `only-include` and `sources` too.
-        found = generic_faults(config(tmp_path, {**RUNTIME, "packages": [""], "directory": 1}))
-        assert found == [
-            f"Package #1 in field `{T}.packages` cannot be an empty string",
-            f"Field `{T}.directory` must be a string",
-        ]
-
-    def test_options_of_all_targets(self, tmp_path: Path) -> None:
-        found = generic_faults(config(tmp_path, RUNTIME, {"artifacts": [1], "directory": 2}))
-        assert found == [
-            "Pattern #1 in field `tool.hatch.build.artifacts` must be a string",
-            "Field `tool.hatch.build.directory` must be a string",
-        ]
-
-    def test_pattern_that_is_none(self, tmp_path: Path) -> None:
-        (fault,) = generic_faults(config(tmp_path, {**RUNTIME, "include": ["!"]}))
-        assert fault.startswith(f"Field `{T}.include`: ")
-
-    def test_hook_without_its_script(self, tmp_path: Path) -> None:
-        (fault,) = generic_faults(config(tmp_path, {**RUNTIME, "hooks": {"custom": {}}}))
-        assert "Build script does not exist: hatch_build.py" in fault

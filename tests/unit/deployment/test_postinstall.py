@@ -5,67 +5,15 @@ What the programs that it copies do on Windows cannot be shown here.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from interpreters import MINORS, interpreter_or_skip
+from windows_layer import BASES, PROGRAMS, deployment, describe, run, tree
 
 from hatch_venvstacks.deployment import postinstall
-from hatch_venvstacks.model.layout import layout_of
-from hatch_venvstacks.model.platforms import PLATFORMS
-
-PROGRAMS = {
-    "3.10": ("python.exe", "pythonw.exe"),
-    "3.12": ("python.exe", "pythonw.exe"),
-    "3.13": ("venvlauncher.exe", "venvwlauncher.exe"),
-    "3.14": ("venvlauncher.exe", "venvwlauncher.exe"),
-}
-BASES = [
-    {"name": "base", "kind": "framework", "path": "../base"},
-    {"name": "rt", "kind": "runtime", "path": "../rt"},
-]
-
-
-def deployment(root: Path, version: str = "3.12.7") -> Path:
-    """A deployment root with a runtime and a layer; the layer's folder is given."""
-    minor = ".".join(version.split(".")[:2])
-    layer, folder = root / "app", root / "rt/Lib/venv/scripts/nt"
-    folder.mkdir(parents=True)
-    (root / "rt/python.exe").write_bytes(b"the interpreter")
-    for name, content in zip(PROGRAMS[minor], (b"console", b"no console"), strict=True):
-        (folder / name).write_bytes(content)
-    (layer / "share/venvlayer").mkdir(parents=True)
-    describe(layer, {"python": {"version": version}, "base_layers": BASES})
-    name = layout_of(PLATFORMS["win_amd64"], minor).postinstall
-    (layer / name).write_bytes(Path(postinstall.__file__).read_bytes())
-    return layer
-
-
-def describe(layer: Path, value: Any) -> None:
-    (layer / "share/venvlayer/layer.json").write_text(json.dumps(value), "utf-8")
-
-
-def run(
-    layer: Path,
-    *,
-    python: Path | str = sys.executable,
-    cwd: Path | None = None,
-    fails: bool = False,
-) -> str:
-    """What it says; it must succeed, or end with lines that are no traceback."""
-    command = [str(python), "-B", "-W", "error", str(layer / "postinstall.py")]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=cwd)
-    if fails:
-        assert (done.returncode, done.stdout) == (1, ""), done.stderr
-        assert done.stderr.startswith("error: ")
-        assert "Traceback" not in done.stderr
-        return done.stderr
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def test_output_in_an_encoding_without_the_letters(tmp_path: Path) -> None:
@@ -75,27 +23,6 @@ def test_output_in_an_encoding_without_the_letters(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\u041f" in done.stdout
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-@pytest.mark.parametrize("version", ["3.10.13", "3.12.1", "3.13.0", "3.14.0"])
-@pytest.mark.parametrize("minor", MINORS)
-def test_layer_becomes_ready(tmp_path: Path, minor: str, version: str) -> None:
-    python = interpreter_or_skip(minor)
-    layer = deployment(tmp_path / "some where \u00fc", version)
-    before = tree(layer)
-    assert run(layer, python=python) == f"Ready: {layer}\n"
-    after = tree(layer)
-    assert after.pop("Scripts/python.exe") == b"console"
-    assert after.pop("Scripts/pythonw.exe") == b"no console"
-    assert after.pop("pyvenv.cfg").decode() == (
-        f"home = {layer.parent / 'rt'}\ninclude-system-site-packages = false\nversion = {version}\n"
-    )
-    assert after == before
 
 
 def test_again_and_after_a_move(tmp_path: Path) -> None:

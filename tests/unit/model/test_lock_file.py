@@ -16,8 +16,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.model.lock import Lock, LockInputs
-from hatch_venvstacks.model.lock_file import dump_lock, read_lock, write_lock
+from hatch_venvstacks.model.index import Index
+from hatch_venvstacks.model.lock import IndexInputs, Lock, LockInputs
+from hatch_venvstacks.model.lock_file import (
+    dump_lock,
+    inputs_table,
+    read_inputs,
+    read_lock,
+    write_lock,
+)
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
 from hatch_venvstacks.model.toml import parse_toml
 
@@ -267,3 +274,37 @@ def test_lock_that_cannot_be_written(tmp_path: Path, place: str) -> None:
 def test_same_value_same_text(tmp_path: Path) -> None:
     first, second = full(tmp_path / "a"), replace(full(tmp_path / "b"), path=tmp_path / "c")
     assert dump_lock(first) == dump_lock(second)
+
+
+INDEXES = IndexInputs(
+    indexes=(
+        Index("corp", "https://corp.example/simple", default=True),
+        Index("torch-cpu", "../wheels", explicit=True, flat=True),
+        Index("", "https://x"),
+    ),
+    sources={"torch": ("torch-cpu ; sys_platform == 'linux'", "corp ; sys_platform != 'linux'")},
+    exclude_newer="1 week",
+    find_links=("../links",),
+    options={"prerelease": "allow"},
+)
+
+
+class TestIndexInputs:
+    def test_table(self) -> None:
+        table = inputs_table(INDEXES)
+        assert read_inputs(table) == INDEXES
+        assert table["index"][1] == {
+            "name": "torch-cpu",
+            "url": "../wheels",
+            "explicit": True,
+            "format": "flat",
+        }
+        assert inputs_table(IndexInputs()) == {}
+        assert read_inputs({}) == IndexInputs()
+
+    @pytest.mark.parametrize(
+        "table", [{"index": [{}]}, {"sources": {"a": [1]}}, {"exclude-newer": 1}]
+    )
+    def test_damaged(self, table: dict[str, Any]) -> None:
+        with pytest.raises((KeyError, TypeError)):
+            read_inputs(table)

@@ -232,3 +232,22 @@ def test_errors_of_the_reader_come_through() -> None:
 
 def test_merge_of_nothing() -> None:
     assert merge("x", [("a", ()), ("b", ())]) == []
+
+
+WITHIN: Bases = {
+    "rt": (),
+    "base": ("rt",),
+    "left": ("base",),
+    "right": ("base", "rt"),
+    "both": ("right", "left"),
+    "app": ("both", "left"),
+}
+
+
+@pytest.mark.parametrize("layer", WITHIN)
+def test_stack_of_a_layer_within_another(layer: str) -> None:
+    layers = layers_of(WITHIN)
+    top, own = stack_of(layers, "app"), stack_of(layers, layer)
+    (spec,) = (spec for spec in top.layers if spec.name == layer)
+    assert top.of(spec).top is spec
+    assert [lower.name for lower in top.of(spec).below] == [lower.name for lower in own.below]

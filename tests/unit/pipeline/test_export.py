@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from deployed import unpack_all
 from members import shelf_in
 
 from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.common.paths import replace_folder
-from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
+from hatch_venvstacks.model.archive_format import MEMBER_TIME
 from hatch_venvstacks.pipeline.export import write_layer
 
 if TYPE_CHECKING:
@@ -60,23 +58,6 @@ def unpack(plans: Sequence[Plan], folder: Path, root: Path) -> None:
             tar.extractall(root, filter="data")
         else:
             tar.extractall(root)  # noqa: S202 - we have just made it
-
-
-@pytest.mark.parametrize("archive_format", ArchiveFormat)
-def test_archives_of_all_formats_are_unpacked(
-    tmp_path: Path, archive_format: ArchiveFormat
-) -> None:
-    archives = []
-    for name in ("one", "two"):
-        work = tmp_path / name
-        work.mkdir()
-        path = work / f"a{archive_format.suffix}"
-        plans = [plan(Member("bin/run", name.encode()), name=name)]
-        shelf = shelf_in(tmp_path / "cache", name, archive_format)
-        archives.append(pack(plans, shelf, path, work).path)
-    root = unpack_all(archives, tmp_path / "root")
-    for name in ("one", "two"):
-        assert (root / name / "bin/run").read_bytes() == name.encode()
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0])
@@ -128,40 +109,3 @@ def test_conflict_writes_nothing(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="gone"):
         write_layer([plan(Member("f", tmp_path / "gone"))], "top", tmp_path / "root")
-
-
-def new_folder(folder: Path, content: str) -> Path:
-    folder.mkdir()
-    (folder / "f").write_text(content)
-    return folder
-
-
-def check_replaced(folder: Path) -> None:
-    for content in ("1", "2"):
-        aside = folder / f"aside-{content}"
-        replace_folder(new_folder(folder / "new", content), folder / "old", aside)
-        assert (folder / "old/f").read_text() == content
-        assert not (folder / "old").is_symlink()
-        assert not (folder / "new").exists()
-
-
-def test_replace_nothing(tmp_path: Path) -> None:
-    check_replaced(tmp_path)
-
-
-def test_replace_folder(tmp_path: Path) -> None:
-    new_folder(tmp_path / "old", "0")
-    check_replaced(tmp_path)
-
-
-def test_replace_file(tmp_path: Path) -> None:
-    (tmp_path / "old").write_text("0")
-    check_replaced(tmp_path)
-
-
-@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
-def test_replace_symlink(tmp_path: Path, target: str) -> None:
-    new_folder(tmp_path / "elsewhere", "kept")
-    (tmp_path / "old").symlink_to(target)
-    check_replaced(tmp_path)
-    assert (tmp_path / "elsewhere/f").read_text() == "kept"

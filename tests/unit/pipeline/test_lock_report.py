@@ -3,13 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.version import Version
 from wheels import make_wheel
 
-from hatch_venvstacks.common.reporter import in_units
 from hatch_venvstacks.model.lock import Lock, LockInputs
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.pipeline.lock_report import differences, size_table, sizes
@@ -98,21 +96,3 @@ def test_table() -> None:
         "x 1",
     ]
     assert size_table([]) == []
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
-        (None, ""),
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (999_949, "999.9 kB"),
-        (999_951, "1.0 MB"),
-        (1_500_000, "1.5 MB"),
-        (3_000_000_000, "3.0 GB"),
-        (5_000_000_000_000, "5000.0 GB"),
-    ],
-)
-def test_units(size: int | None, expected: str) -> None:
-    assert in_units(size) == expected

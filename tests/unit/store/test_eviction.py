@@ -7,40 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.config.environment_variables import cache_size
-from hatch_venvstacks.store.eviction import DEFAULT_SIZE, evict, note_use
+from hatch_venvstacks.store.eviction import evict, note_use
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LONG_AGO = 1_000_000_000
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("", DEFAULT_SIZE),
-        ("0", 0),
-        ("1234", 1234),
-        ("500MB", 500_000_000),
-        ("20GiB", 20 * 2**30),
-        (" 1.5 gib ", 3 * 2**29),
-        ("2k", 2000),
-        ("1 TB", 10**12),
-    ],
-)
-def test_sizes(text: str, size: int) -> None:
-    assert cache_size({"HATCH_VENVLAYER_CACHE_SIZE": text}) == size
-    assert cache_size({}) == DEFAULT_SIZE
-
-
-@pytest.mark.parametrize("text", ["much", "-1", "1 XB", "1,5 GB", "GiB", "9" * 400])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ConfigError, match=f"`HATCH_VENVLAYER_CACHE_SIZE` is `{text}`") as caught:
-        cache_size({"HATCH_VENVLAYER_CACHE_SIZE": text})
-    assert "20GiB" in caught.value.hint
 
 
 def kept(store: Store, folder: Path, name: str, size: int, used: float) -> Path:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.common.errors import BuildError, ConfigError
-from hatch_venvstacks.config.environment_variables import default_root
-from hatch_venvstacks.store.store import Store
+from hatch_venvstacks.common.digest import file_sha256
+from hatch_venvstacks.common.errors import BuildError
+from hatch_venvstacks.store.store import Store, remembered_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEY = "ab" * 32
+LARGE = 2**20
 
 
 def fill(folder: Path) -> None:
@@ -137,22 +138,6 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_a_way_out(tmp_path: Pat
     with pytest.raises(BuildError, match="cannot be used") as caught:
         Store(tmp_path / "file").runtime_dir(KEY, fill)
     assert "the cache folder" in caught.value.hint
-
-
-def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HATCH_VENVLAYER_CACHE", str(tmp_path / "own"))
-    assert default_root() == tmp_path / "own"
-    monkeypatch.delenv("HATCH_VENVLAYER_CACHE")
-    assert default_root().name == "hatch-venvstacks"
-    assert default_root().is_absolute()
-
-
-@pytest.mark.parametrize("text", ["~no-such-user/cache", "/any/\udcff"])
-def test_what_cannot_be_a_folder(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("HATCH_VENVLAYER_CACHE", text)
-    with pytest.raises(ConfigError, match="`HATCH_VENVLAYER_CACHE` is `") as caught:
-        default_root()
-    assert caught.value.message.isascii()
 
 
 def test_paths_that_are_not_unicode(tmp_path: Path) -> None:
@@ -311,3 +296,42 @@ def test_a_folder_in_the_place_of_an_entry(tmp_path: Path) -> None:
     store.drop(path)
     assert store.document("a") is None
     store.drop(path)
+
+
+def test_a_file_that_was_written_again_in_the_same_size_and_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, store = tmp_path / "file", Store(tmp_path / "store")
+    path.write_bytes(bytes(LARGE))
+    os.utime(path, (0, 0))
+    monkeypatch.setattr("time.time_ns", lambda: path.stat().st_ctime_ns + 10**10)
+    before = remembered_sha256(path, store)
+    path.write_bytes(b"x" * LARGE)
+    os.utime(path, (0, 0))
+    assert remembered_sha256(path, store) != before
+
+
+@pytest.mark.parametrize(
+    ("size", "age", "count"),
+    [(LARGE, 60, 1), (LARGE, 0, 2), (LARGE - 1, 60, 2)],
+    ids=["large", "just written", "small"],
+)
+def test_how_often_an_unchanged_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, age: int, count: int
+) -> None:
+    path = tmp_path / "file"
+    read: list[Path] = []
+    path.write_bytes(bytes(size))
+    # Nobody can set the time at which a file was changed last.
+    now = path.stat().st_ctime_ns + age * 10**9
+    monkeypatch.setattr("time.time_ns", lambda: now)
+
+    def counted(one: Path) -> str:
+        read.append(one)
+        return file_sha256(one)
+
+    monkeypatch.setattr("hatch_venvstacks.store.store.file_sha256", counted)
+    store = Store(tmp_path / "store")
+    found = {remembered_sha256(path, store) for _ in range(2)}
+    assert found == {hashlib.sha256(bytes(size)).hexdigest()}
+    assert len(read) == count

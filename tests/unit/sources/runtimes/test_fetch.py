@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.common.redaction import shown
 from hatch_venvstacks.sources.runtimes.fetch import fetch, file_path
 
 if TYPE_CHECKING:
@@ -222,7 +221,3 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
 def test_a_file_of_another_machine(tmp_path: Path) -> None:
     with pytest.raises(RuntimeSourceError, match="another machine, `server`"):
         file_path("file://server/share/x", tmp_path)
-
-
-def test_nothing_secret_is_shown() -> None:
-    assert shown("https://user:pw@host:8/a/b?sig=x#y") == "https://host:8/a/b"

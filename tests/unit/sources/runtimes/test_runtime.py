@@ -1,42 +1,30 @@
 from __future__ import annotations
 
-import io
-import lzma
-import os
-import re
-import subprocess
 import sys
-import tarfile
-import zipfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from interpreters import some_interpreter
-from standalone import make_archive, make_standalone, sha256_of
+from standalone import make_archive, sha256_of
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.deployment.unpack import unpack
-from hatch_venvstacks.model.platforms import host_platform
+from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.runtime import (
     LockedRuntime,
     RuntimeArchive,
     RuntimeOrigin,
     RuntimeRequest,
-    RuntimeTree,
 )
 from hatch_venvstacks.model.workshop import Workshop
-from hatch_venvstacks.sources.runtimes.host import describe
-from hatch_venvstacks.sources.runtimes.releases import find_release
+from hatch_venvstacks.sources.runtimes.host import HostPython, describe
 from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
 from hatch_venvstacks.sources.runtimes.tree import runtime_files
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from hatch_venvstacks.sources.runtimes.host import HostPython
 
 # pbs-installer reads its table by a function that CPython 3.11 and 3.12 call deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated:DeprecationWarning")
@@ -74,12 +62,6 @@ class Lines:
 @pytest.fixture
 def tools(tmp_path: Path) -> Workshop:
     return Workshop(Store(tmp_path / "cache"), Lines(), host_platform())
-
-
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of this machine's kind, as python-build-standalone has them."""
-    return make_standalone(some_interpreter(), tmp_path_factory.mktemp("standalone"))
 
 
 @pytest.fixture
@@ -125,39 +107,6 @@ def test_an_exact_release_for_all_platforms(
     assert "freethreaded" not in str(locked)
 
 
-def test_a_minor_release_is_the_newest_that_all_have() -> None:
-    linux = find_release("3.11", ["linux_x86_64"])
-    both = find_release("3.11", ["linux_x86_64", "win_arm64"])
-    assert int(linux.version.split(".")[2]) >= 13
-    assert tuple(map(int, both.version.split("."))) <= tuple(map(int, linux.version.split(".")))
-    # The last releases of 3.8 have no builds for all of the platforms on which the first ones ran.
-    assert find_release("3.9", ["linux_x86_64", "macosx_x86_64"]).minor == "3.9"
-
-
-@pytest.mark.parametrize(
-    ("version", "platforms", "message", "detail"),
-    [
-        ("3.11.99", ["linux_x86_64"], "no CPython 3.11.99 for `linux_x86_64`", "3.11.12, 3.11.13"),
-        ("3.99", ["linux_x86_64"], "no CPython 3.99 for `linux_x86_64`", "It has: 3.10, 3.11"),
-        ("3.11.7", ["linux_x86_64", "win_arm64"], "for `win_arm64`", "`win_arm64` has 3.11.1"),
-        ("3.10", ["win_arm64"], "no CPython 3.10 for `win_arm64`", "It has: 3.11, 3.12"),
-    ],
-)
-def test_releases_that_there_are_not(
-    version: str, platforms: list[str], message: str, detail: str
-) -> None:
-    with pytest.raises(RuntimeSourceError) as caught:
-        find_release(version, platforms)
-    assert message in caught.value.message
-    assert detail in caught.value.detail
-    assert "pbs-installer" in caught.value.hint
-
-
-def test_a_release_without_a_hash_is_refused() -> None:
-    with pytest.raises(RuntimeSourceError, match=r"No SHA-256 is known .* 3\.10\.0 for `linux_x86"):
-        find_release("3.10.0", ["linux_x86_64"])
-
-
 def test_a_lock_that_fits_is_kept(tools: Workshop, tmp_path: Path) -> None:
     old = LockedRuntime(
         STANDALONE,
@@ -192,39 +141,6 @@ def test_a_mirror_stands_for_the_releases(
 
 
 # Archives that the project names.
-
-
-def test_an_archive_from_lock_to_a_running_interpreter(
-    tools: Workshop, tmp_path: Path, packed: Path
-) -> None:
-    host = describe(some_interpreter())
-    locked = lock(archive_request(packed, host.minor), [HERE], tmp_path, tools)
-    assert locked.version == host.version
-    assert locked.archives[HERE].url == packed.as_uri()
-    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
-    assert (tree.version, tree.minor) == (host.version, host.minor)
-    program = locked_cpython(locked, tmp_path, tools).python
-    assert program == tree.root / "bin" / f"python{host.minor}"
-    command = [str(program), "-I", "-B", "-c", "import sys, pip; print(sys.prefix)"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={})
-    assert done.stdout.strip() == str(tree.root)
-
-
-def test_files_of_a_layer(tools: Workshop, tmp_path: Path, packed: Path) -> None:
-    locked = lock(archive_request(packed), [HERE], tmp_path, tools)
-    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
-    library = f"lib/python{tree.minor}"
-    names = [name for name, _ in runtime_files(tree)]
-    assert names == sorted(names)
-    assert {"bin/python", "bin/python3", f"bin/python{tree.minor}", f"{library}/os.py"} <= {*names}
-    assert f"{library}/_sysconfigdata__linux_x86_64-linux-gnu.py" in names or HERE != "linux_x86_64"
-    assert f"include/python{tree.minor}/Python.h" in names
-    there = {path.relative_to(tree.root).as_posix() for path in tree.root.rglob("*")}
-    left_out = {"bin/pip3", f"{library}/test/test_os.py", f"{library}/config-x/libpython.a"}
-    assert left_out <= there
-    assert left_out.isdisjoint(names)
-    assert not [name for name in names if "site-packages" in name or "idle_test" in name]
-    assert any(name.startswith(f"{library}/ensurepip/_bundled/pip") for name in names)
 
 
 def test_relative_addresses_are_kept_as_written(tools: Workshop, tmp_path: Path) -> None:
@@ -318,16 +234,6 @@ def test_the_host_is_locked_by_its_minor_release(
     assert locked_cpython(locked, tmp_path, tools).python == here.executable
 
 
-def test_the_host_becomes_a_tree(tools: Workshop, tmp_path: Path, here: HostPython) -> None:
-    locked = LockedRuntime(HOST, here.minor)
-    tree = locked_cpython(locked, tmp_path, tools).tree(HERE, tmp_path / "work")
-    assert tree == RuntimeTree(tmp_path / "work", here.version, here.minor)
-    assert {"bin/python", "bin/python3"} <= {name for name, _ in runtime_files(tree)}
-    command = [str(tree.executable), "-I", "-B", "-c", "import sys; print(sys.prefix)"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={})
-    assert done.stdout.strip() == str(tree.root)
-
-
 @pytest.mark.parametrize("version", ["3.9", "3.9.1", "{minor}.999", "3.1"])
 def test_another_python_than_the_one_that_runs_the_build(
     tools: Workshop, tmp_path: Path, here: HostPython, version: str
@@ -358,251 +264,41 @@ def test_a_host_is_for_this_machine_only(tools: Workshop, tmp_path: Path, here: 
 # Unpacking.
 
 
-def tar_bytes(*members: tarfile.TarInfo) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for member in members:
-            tar.addfile(member, io.BytesIO(b"x" * member.size) if member.isreg() else None)
-    return buffer.getvalue()
-
-
-def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    info.size = 1 if kind == tarfile.REGTYPE else 0
-    return info
-
-
-def unpacked(tmp_path: Path, content: bytes) -> Path:
-    (tmp_path / "archive").write_bytes(content)
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    skipped = ("python/build/",)
-    unpack(tmp_path / "archive", folder, "the name", RuntimeSourceError, skipped=skipped)
-    return folder
-
-
-def gzipped(content: bytes) -> bytes:
-    import gzip
-
-    return gzip.compress(content, 1, mtime=0)
-
-
-def zstandard(content: bytes) -> bytes:
-    from zstandard import ZstdCompressor
-
-    compressor = ZstdCompressor()
-    # Of two frames, since some readers stop after the first.
-    return compressor.compress(content[:700]) + compressor.compress(content[700:])
-
-
-@pytest.mark.parametrize("pack", [bytes, gzipped, zstandard, lzma.compress])
-def test_kinds_of_tar_files(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
-    program = member("./bin/python3")
-    program.mode = 0o700
-    content = tar_bytes(
-        member("bin", tarfile.DIRTYPE),
-        program,
-        member("bin/python", tarfile.SYMTYPE, "python3"),
-        member("lib/x"),
-        member("lib/hard", tarfile.LNKTYPE, "lib/x"),
-    )
-    folder = unpacked(tmp_path, pack(content))
-    assert (folder / "bin" / "python").readlink() == Path("python3")
-    assert (folder / "bin" / "python3").stat().st_mode & 0o777 == 0o755
-    assert (folder / "lib" / "x").stat().st_mode & 0o777 == 0o644
-    assert (folder / "lib" / "hard").read_bytes() == b"x"
-    assert (folder / "lib" / "hard").stat().st_nlink == 1
-
-
-def test_zip_files(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("python/", b"")
-        archive.writestr("python/Lib/os.py", b"source")
-        program = zipfile.ZipInfo("python/bin/python3")
-        program.external_attr = 0o100755 << 16
-        archive.writestr(program, b"program")
-        link = zipfile.ZipInfo("python/bin/python")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, b"python3")
-    folder = unpacked(tmp_path, buffer.getvalue())
-    assert (folder / "python" / "bin" / "python").read_bytes() == b"program"
-    assert os.access(folder / "python" / "bin" / "python3", os.X_OK)
-    assert (folder / "python" / "Lib" / "os.py").stat().st_mode & 0o777 == 0o644
-
-
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        ([member("../x")], r"`\.\./x` would lie outside"),
-        ([member("a/../../x")], "would lie outside"),
-        ([member("/etc/x")], "`/etc/x` would lie outside"),
-        ([member("C:/x")], "would lie outside"),
-        ([member("a\\x")], "would lie outside"),
-        ([member("l", tarfile.SYMTYPE, "/etc")], "the link `l` leads to `/etc`"),
-        ([member("l", tarfile.SYMTYPE, "../..")], "the link `l` leads out"),
-        ([member("d/l", tarfile.SYMTYPE, "..")], "the link `d/l` leads out"),
-        ([member("l", tarfile.SYMTYPE, "d"), member("l/x")], "`l/x` lies behind a link"),
-        (
-            [
-                member("a/b", tarfile.DIRTYPE),
-                member("a/b/up", tarfile.SYMTYPE, "../../a"),
-                member("a/b/out", tarfile.SYMTYPE, "up/../.."),
-            ],
-            "the link `a/b/out` leads out",
-        ),
-        ([member("h", tarfile.LNKTYPE, "../x")], "would lie outside"),
-        ([member("h", tarfile.LNKTYPE, "x")], "leads to `x`, which is no file"),
-        ([member("x"), member("x")], "it holds `x` twice"),
-        ([member("l", tarfile.SYMTYPE, "d"), member("l", tarfile.DIRTYPE)], "it holds `l` twice"),
-        ([member("p", tarfile.FIFOTYPE)], "`p` is a special file"),
-        ([member("p", tarfile.CHRTYPE)], "`p` is a special file"),
-    ],
-)
-def test_members_that_are_refused(
-    tmp_path: Path, members: list[tarfile.TarInfo], reason: str
-) -> None:
-    with pytest.raises(RuntimeSourceError, match=f"The archive `the name` is refused: .*{reason}"):
-        unpacked(tmp_path, tar_bytes(*members))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"<html>not found</html>",
-        gzipped(tar_bytes(member("x" * 90)))[:60],
-        gzipped(b"no tar"),
-        b"\x28\xb5\x2f\xfd broken",
-        b"\xfd7zXZ\0broken",
-        b"PK\3\4broken",
-        b"",
-    ],
-    ids=["html", "cut", "gzip", "zstd", "xz", "zip", "empty"],
-)
-def test_archives_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(RuntimeSourceError, match="The archive `the name` cannot be unpacked: "):
-        unpacked(tmp_path, content)
-
-
 # What belongs into a layer.
 
 
-def tree_of(root: Path, *names: str, links: dict[str, str] | None = None) -> RuntimeTree:
-    for name in ("bin/python3.12", *names):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"")
-    for name, target in (links or {}).items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).symlink_to(target)
-    return RuntimeTree(root, "3.12.4", "3.12")
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def names_of(tree: RuntimeTree) -> list[str]:
-    return [name for name, _ in runtime_files(tree)]
+def locked(version: str, *platforms: str) -> LockedRuntime:
+    names = platforms or ("win_amd64", "macosx_arm64")
+    archives = {name: RuntimeArchive("https://x.invalid/a.tar.gz", "0" * 64) for name in names}
+    return LockedRuntime(RuntimeOrigin.ARCHIVE, version, archives)
 
 
-def test_what_is_left_out(tmp_path: Path) -> None:
-    library = "lib/python3.12"
-    tree = tree_of(
-        tmp_path,
-        f"{library}/os.py",
-        f"{library}/test/test_os.py",
-        f"{library}/tkinter/test/x.py",
-        f"{library}/tests.py",
-        f"{library}/unittest/test.py",
-        f"{library}/xml/etree/test/kept.py",
-        f"{library}/__pycache__/os.cpython-312.pyc",
-        f"{library}/config-3.12-x/python.o",
-        f"{library}/config-3.12-x/Makefile",
-        f"{library}/site-packages/x.py",
-        "lib/libpython3.12.a",
-        links={f"{library}/config-3.12-x/libpython3.12.a": "../../libpython3.12.a"},
-    )
-    assert names_of(tree) == [
-        "bin/python3.12",
-        f"{library}/config-3.12-x/Makefile",
-        f"{library}/os.py",
-        f"{library}/tests.py",
-        f"{library}/unittest/test.py",
-        f"{library}/xml/etree/test/kept.py",
-    ]
+class Silent:
+    def info(self, message: str) -> None: ...
+    def warning(self, message: str) -> None: ...
+    def debug(self, message: str) -> None: ...
 
 
-def test_scripts_of_what_is_installed_are_left_out(tmp_path: Path) -> None:
-    info = "lib/python3.12/site-packages/tool-1.dist-info"
-    tree = tree_of(tmp_path, "bin/tool3", "bin/tool", "bin/idle3", f"{info}/RECORD")
-    (tmp_path / info / "RECORD").write_text("tool.py,,\n../../../bin/tool3,,\n\n")
-    (tmp_path / info / "entry_points.txt").write_text("[console_scripts]\ntool = tool:main\n")
-    assert names_of(tree) == ["bin/idle3", "bin/python3.12"]
+def test_a_python_for_a_foreign_runtime(tmp_path: Path) -> None:
+    here = host_platform().name
+    foreign = locked(f"{MINOR}.0", *(name for name in PLATFORMS if name != here))
+    tools = Workshop(Store(tmp_path), Silent(), host_platform())
+    found = locked_cpython(foreign, tmp_path, tools).python
+    assert found == describe().executable
+    assert found.is_file()
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [
-        ("RECORD", b"caf\xe9.py,,\n"),
-        ("RECORD", b"tool.py\n"),
-        ("entry_points.txt", b"caf\xe9"),
-        ("entry_points.txt", b"tool"),
-    ],
-)
-def test_broken_files_of_what_is_installed(tmp_path: Path, file: str, content: bytes) -> None:
-    info = "lib/python3.12/site-packages/tool-1.dist-info"
-    tree = tree_of(tmp_path, f"{info}/{file}")
-    (tmp_path / info / file).write_bytes(content)
-    found = re.escape(f"`tool-1.dist-info/{file}` in the runtime cannot be read: ")
-    with pytest.raises(RuntimeSourceError, match=found):
-        names_of(tree)
-
-
-def test_links_stay_if_what_they_lead_to_does(tmp_path: Path) -> None:
-    tree = tree_of(
-        tmp_path,
-        "lib/libpython3.12.so.1.0",
-        "lib/libpython3.12.a",
-        links={
-            "bin/python": "python3.12",
-            "lib/libpython3.12.so": "libpython3.12.so.1.0",
-            "lib/static.a": "libpython3.12.a",
-            "lib64": "lib",
-            "bin/gone": "missing",
-        },
-    )
-    assert names_of(tree) == [
-        "bin/python",
-        "bin/python3.12",
-        "lib/libpython3.12.so",
-        "lib/libpython3.12.so.1.0",
-        "lib64",
-    ]
-
-
-@pytest.mark.parametrize("target", ["/etc/passwd", "../../x", ".."])
-def test_links_that_lead_out_are_errors(tmp_path: Path, target: str) -> None:
-    tree = tree_of(tmp_path / "tree", links={"bad": target})
-    with pytest.raises(RuntimeSourceError, match="The link `bad` of the runtime leads out of it"):
-        list(runtime_files(tree))
-
-
-def test_names_that_differ_only_in_case_are_errors(tmp_path: Path) -> None:
-    tree = tree_of(tmp_path, "lib/python3.12/A.py", "share/terminfo/h/X", "share/terminfo/h/x")
-    assert "share/terminfo/h/X" in names_of(tree)
-    (tmp_path / "lib" / "python3.12" / "a.py").write_bytes(b"")
-    if len(list((tmp_path / "lib" / "python3.12").iterdir())) == 1:
-        pytest.skip("the file system does not tell them apart")
-    with pytest.raises(RuntimeSourceError, match=r"`lib/python3\.12/A\.py` and .* only in case"):
-        list(runtime_files(tree))
-
-
-def test_times_that_no_file_can_have(tmp_path: Path) -> None:
-    (tmp_path / "zip").mkdir()
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        info = zipfile.ZipInfo("x")
-        info.date_time = (1980, 0, 0, 0, 0, 0)
-        archive.writestr(info, "text")
-    assert (unpacked(tmp_path / "zip", content.getvalue()) / "x").read_text() == "text"
-    (tmp_path / "tar").mkdir()
-    endless = member("x")
-    endless.pax_headers = {"mtime": "nan"}
-    assert (unpacked(tmp_path / "tar", tar_bytes(endless)) / "x").is_file()
+def test_a_python_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", (tmp_path / "mirror").as_uri())
+    here = host_platform().name
+    other = "3.12.4" if MINOR != "3.12" else "3.11.9"
+    foreign = locked(other, *(name for name in PLATFORMS if name != here))
+    tools = Workshop(Store(tmp_path / "s"), Silent(), host_platform())
+    with pytest.raises(RuntimeSourceError) as caught:
+        _ = locked_cpython(foreign, tmp_path, tools).python
+    assert f"for this machine ({here}) is needed" in caught.value.message
+    assert str(tmp_path / "mirror") in caught.value.detail

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,11 @@ from typing import Any
 import pytest
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeTree
-from hatch_venvstacks.model.workshop import Workshop
-from hatch_venvstacks.sources.runtimes.host import HostPython, describe
+from hatch_venvstacks.sources.runtimes.host import HostPython
 from hatch_venvstacks.sources.runtimes.releases import find_release
-from hatch_venvstacks.sources.runtimes.runtime import locked_cpython
 from hatch_venvstacks.sources.runtimes.substitute import substitute
-from hatch_venvstacks.store.store import Store
 
-MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 HERE = "linux_x86_64"
 
 
@@ -34,11 +28,6 @@ def running(tmp_path: Path) -> HostPython:
     found.executable.parent.mkdir()
     found.executable.touch()
     return found
-
-
-def test_where_the_interpreter_of_an_installation_is(running: HostPython) -> None:
-    assert running.executable == running.prefix / "bin/python3.11"
-    assert replace(running, system="win32").executable == running.prefix / "python.exe"
 
 
 class Unpack:
@@ -106,31 +95,3 @@ def test_releases_that_are_older_than_the_locked_one(running: HostPython) -> Non
     assert "it is older" in caught.value.detail
     assert "no CPython 3.11.999" in caught.value.detail
     assert "The newest CPython 3.11 of python-build-standalone" in caught.value.detail
-
-
-class Silent:
-    def info(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def debug(self, message: str) -> None: ...
-
-
-def test_a_python_for_a_foreign_runtime(tmp_path: Path) -> None:
-    here = host_platform().name
-    foreign = locked(f"{MINOR}.0", *(name for name in PLATFORMS if name != here))
-    tools = Workshop(Store(tmp_path), Silent(), host_platform())
-    found = locked_cpython(foreign, tmp_path, tools).python
-    assert found == describe().executable
-    assert found.is_file()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_python_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", (tmp_path / "mirror").as_uri())
-    here = host_platform().name
-    other = "3.12.4" if MINOR != "3.12" else "3.11.9"
-    foreign = locked(other, *(name for name in PLATFORMS if name != here))
-    tools = Workshop(Store(tmp_path / "s"), Silent(), host_platform())
-    with pytest.raises(RuntimeSourceError) as caught:
-        _ = locked_cpython(foreign, tmp_path, tools).python
-    assert f"for this machine ({here}) is needed" in caught.value.message
-    assert str(tmp_path / "mirror") in caught.value.detail
