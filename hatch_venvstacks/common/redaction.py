@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,14 +57,15 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
 
 def without_credentials(url: str) -> str:
     """``url`` without user name and password, and without a query, which may be a token."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+    address, mark, fragment = url.partition("#")
+    address = address.partition("?")[0]
+    parts = urlsplit(address)
+    # Put together again, `file:some/where` would become an absolute path.
+    if parts.netloc:
+        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return f"{address}{mark}{fragment}"
 
 
 def shown(url: str) -> str:
-    """``url`` as it may be shown: without user, password, query and fragment."""
-    parts = urlsplit(url)
-    if not parts.netloc:
-        # Put together again, `file:some/where` would become an absolute path.
-        return url.partition("?")[0].partition("#")[0]
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    """``url`` as messages show it: as above, and without a fragment."""
+    return without_credentials(url).partition("#")[0]

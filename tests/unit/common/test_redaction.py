@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.common.redaction import masked, shown, without_users
+from hatch_venvstacks.common.redaction import masked, shown, without_credentials, without_users
 
 URL = "https://joe:hunter2@host/simple"
 
 
 @pytest.mark.parametrize(
-    ("text", "environ", "shown"),
+    ("text", "environ", "said"),
     [
         ("nothing", {}, "nothing"),
         ("at https://host/a?token=hunter2`, b", {}, "at https://host/a?****`, b"),
@@ -25,14 +25,14 @@ URL = "https://joe:hunter2@host/simple"
         ("host", {"UV_INDEX": "https://@host/a"}, "host"),
     ],
 )
-def test_masked(text: str, environ: dict[str, str], shown: str | None) -> None:
+def test_masked(text: str, environ: dict[str, str], said: str | None) -> None:
     found = masked(text, environ)
     assert "hunter2" not in found
-    assert found == (text.replace("hunter2", "****") if shown is None else shown)
+    assert found == (text.replace("hunter2", "****") if said is None else said)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "said"),
     [
         ("at https://joe:pw@host/a", "at https://****@host/a"),
         ("at https://token@host/a", "at https://****@host/a"),
@@ -41,9 +41,22 @@ def test_masked(text: str, environ: dict[str, str], shown: str | None) -> None:
         ("https://host/a and joe@host", "https://host/a and joe@host"),
     ],
 )
-def test_without_users(text: str, shown: str) -> None:
-    assert without_users(text) == shown
+def test_without_users(text: str, said: str) -> None:
+    assert without_users(text) == said
 
 
-def test_nothing_secret_is_shown() -> None:
-    assert shown("https://user:pw@host:8/a/b?sig=x#y") == "https://host:8/a/b"
+@pytest.mark.parametrize(
+    ("url", "shown_as"),
+    [
+        ("https://user:p@w@host:8/a/b?sig=x#y", "https://host:8/a/b"),
+        ("https://host/a?b?c", "https://host/a"),
+        ("https://host/a#b?c", "https://host/a"),
+        ("file:some/where?x", "file:some/where"),
+        ("file:///some/where", "file:///some/where"),
+        ("../wheels", "../wheels"),
+    ],
+)
+def test_addresses_without_secrets(url: str, shown_as: str) -> None:
+    assert shown(url) == shown_as
+    mark, fragment = url.partition("#")[1:]
+    assert without_credentials(url) == f"{shown_as}{mark}{fragment}"
