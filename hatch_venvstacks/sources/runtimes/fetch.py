@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.common.redaction import shown
+from hatch_venvstacks.common.reporter import Progress, in_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,13 +154,14 @@ def _attempt(
             if not answer.ok:
                 _fail(url, f"the server answers {answer.status_code} {answer.reason}")
             total = int(answer.headers.get("Content-Length") or 0)
-            progress = _Progress(url, total, reporter)
+            progress, done = _progress(url, total, reporter), 0
             for block in answer.iter_content(_BLOCK):
                 digest.update(block)
                 file.write(block)
                 progress.add(len(block))
-            if progress.total and progress.done < progress.total:
-                raise _TryAgainError(f"the answer ends after {progress.done} of {total} bytes")
+                done += len(block)
+            if done < total:
+                raise _TryAgainError(f"the answer ends after {done} of {total} bytes")
     except (
         requests.ConnectionError,
         requests.Timeout,
@@ -179,26 +181,11 @@ def _asked(retry: Retry, answer: requests.Response) -> float:
         return 0
 
 
-class _Progress:
-    """Says what was fetched: at the start, at each quarter, never more."""
-
-    def __init__(self, url: str, total: int, reporter: Reporter) -> None:
-        self.done, self.total, self.reporter = 0, total, reporter
-        self.name = unquote(urlsplit(url).path.rpartition("/")[2])
-        self.quarter = 0
-        size = f" ({_megabytes(total)})" if total else ""
-        reporter.info(f"Fetching {self.name}{size} from {urlsplit(shown(url)).netloc}")
-
-    def add(self, size: int) -> None:
-        self.done += size
-        quarter = 4 * self.done // self.total if self.total else 0
-        if quarter > self.quarter:
-            self.quarter = quarter
-            self.reporter.info(f"Fetching {self.name}: {25 * quarter}% of {_megabytes(self.total)}")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _progress(url: str, total: int, reporter: Reporter) -> Progress:
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
+    size = f" ({in_units(total)})" if total else ""
+    reporter.info(f"Fetching {name}{size} from {urlsplit(shown(url)).netloc}")
+    return Progress(reporter, f"Fetching {name}", total, in_units)
 
 
 def _reason(error: BaseException, url: str) -> str:

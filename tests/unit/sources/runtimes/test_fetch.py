@@ -92,15 +92,13 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def test_a_file_comes_with_few_lines_of_progress(tmp_path: Path) -> None:
+def test_a_file_comes_with_few_lines(tmp_path: Path) -> None:
     lines = Lines()
     with serving(200) as server:
         url = f"http://{server.address}/a/cpython%2B1.tar.gz"
         fetch(url, SHA256.upper(), tmp_path / "file", root=tmp_path, reporter=lines)
     assert (tmp_path / "file").read_bytes() == BODY
-    assert lines.infos[0] == f"Fetching cpython+1.tar.gz (5.1 MB) from {server.address}"
-    assert lines.infos[-1] == "Fetching cpython+1.tar.gz: 100% of 5.1 MB"
-    assert len(lines.infos) <= 5
+    assert lines.infos == [f"Fetching cpython+1.tar.gz (5.1 MB) from {server.address}"]
     assert lines.warnings == []
 
 
