@@ -69,6 +69,10 @@ class BuildError(VenvLayerError):
     """A layer cannot be put together: two owners of a file, a missing launch module …"""
 
 
+class UnpackError(VenvLayerError):
+    """An archive cannot be unpacked, or holds what would land outside its folder."""
+
+
 class DeployError(VenvLayerError):
     """An archive of a layer is not what was published, or cannot be unpacked."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hatch_venvstacks.common.digest import file_sha256
-from hatch_venvstacks.common.errors import DeployError, words
+from hatch_venvstacks.common.errors import DeployError, UnpackError, words
 from hatch_venvstacks.common.paths import replace_folder
 from hatch_venvstacks.deployment.published import FORMAT, LAYER_JSON
 
@@ -70,7 +70,10 @@ def _unpack(archive: Path, folder: Path, layer: dict[str, Any]) -> None:
     from hatch_venvstacks.deployment.unpack import unpack
 
     # For all that the archive knows, the folder is the deployment root.
-    unpack(archive, folder, archive.name, DeployError)
+    try:
+        unpack(archive, folder, archive.name)
+    except UnpackError as error:
+        raise DeployError(error.message, hint=error.hint) from error
     for path in sorted(folder.iterdir()):
         if path.name != layer["name"]:
             raise DeployError(

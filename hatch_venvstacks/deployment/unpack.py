@@ -18,11 +18,11 @@ from errno import EACCES, EDQUOT, EIO, ENOSPC, EPERM, EROFS
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
+from hatch_venvstacks.common.errors import UnpackError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from hatch_venvstacks.common.errors import VenvLayerError
 
 _BLOCK = 1 << 20
 
@@ -42,33 +42,26 @@ class _Member:
     content: Callable[[], IO[bytes]] | None = None
 
 
-def unpack(
-    archive: Path,
-    folder: Path,
-    name: str,
-    error: type[VenvLayerError],
-    *,
-    skipped: tuple[str, ...] = (),
-) -> None:
+def unpack(archive: Path, folder: Path, name: str, *, skipped: tuple[str, ...] = ()) -> None:
     """Unpack ``archive``: a tar file (plain, gzip, zstd, xz) or a zip file, by its first bytes.
 
     ``folder`` exists and is empty; what lies there gets the modes 0644 and 0755, and the times of
-    the archive. Folders that are ``skipped`` (``"python/build/"``) are left out. An ``error`` calls
-    the archive ``name``.
+    the archive. Folders that are ``skipped`` (``"python/build/"``) are left out. Errors call the
+    archive ``name``.
 
-    :raises VenvLayerError: an ``error``, where the archive cannot be read, or where a member would
-        lie outside, replaces another one, or is neither file, folder nor link.
+    :raises UnpackError: where the archive cannot be read, or where a member would lie outside,
+        replaces another one, or is neither file, folder nor link.
     """
     try:
         with archive.open("rb") as file:
             _write_all(_members(file), folder, skipped)
     except ModuleNotFoundError as cause:
-        raise error(
+        raise UnpackError(
             f"The archive `{name}` cannot be unpacked: {cause}",
             hint="Install `zstandard` for this Python, or use an archive of another format",
         ) from cause
     except _damages() as cause:
-        raise error(
+        raise UnpackError(
             f"The archive `{name}` cannot be unpacked: {cause}",
             hint="It is to be a `.tar.gz`, `.tar.zst`, `.tar.xz` or `.zip` file",
         ) from cause
@@ -76,9 +69,9 @@ def unpack(
         # A full or read-only disk is not the archive's fault, as a name is that is too long.
         if cause.errno in (ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO):
             raise
-        raise error(f"The archive `{name}` cannot be unpacked: {cause}") from cause
+        raise UnpackError(f"The archive `{name}` cannot be unpacked: {cause}") from cause
     except _RefusedError as cause:
-        raise error(
+        raise UnpackError(
             f"The archive `{name}` is refused: {cause}",
             hint="Use an archive from a source that you trust",
         ) from cause

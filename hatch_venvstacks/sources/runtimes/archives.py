@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.common.errors import RuntimeSourceError, UnpackError
 from hatch_venvstacks.config.environment_variables import runtime_mirror
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeTree
 from hatch_venvstacks.sources.runtimes.tree import header_version
@@ -102,7 +102,10 @@ class ArchiveSource:
                 _mirrored(archive.url), archive.sha256, packed, root=self._root, reporter=reporter
             )
             everything.mkdir()
-            unpack(packed, everything, shown(archive.url), RuntimeSourceError, skipped=_SKIPPED)
+            try:
+                unpack(packed, everything, shown(archive.url), skipped=_SKIPPED)
+            except UnpackError as error:
+                raise RuntimeSourceError(error.message, hint=error.hint) from error
             for entry in sorted(_top(everything).iterdir()):
                 shutil.move(entry, folder / entry.name)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.common.errors import RuntimeSourceError
+from hatch_venvstacks.common.errors import UnpackError
 from hatch_venvstacks.deployment.unpack import unpack
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def unpacked(tmp_path: Path, content: bytes) -> Path:
     folder = tmp_path / "folder"
     folder.mkdir()
     skipped = ("python/build/",)
-    unpack(tmp_path / "archive", folder, "the name", RuntimeSourceError, skipped=skipped)
+    unpack(tmp_path / "archive", folder, "the name", skipped=skipped)
     return folder
 
 
@@ -122,7 +122,7 @@ def test_zip_files(tmp_path: Path) -> None:
 def test_members_that_are_refused(
     tmp_path: Path, members: list[tarfile.TarInfo], reason: str
 ) -> None:
-    with pytest.raises(RuntimeSourceError, match=f"The archive `the name` is refused: .*{reason}"):
+    with pytest.raises(UnpackError, match=f"The archive `the name` is refused: .*{reason}"):
         unpacked(tmp_path, tar_bytes(*members))
 
 
@@ -140,7 +140,7 @@ def test_members_that_are_refused(
     ids=["html", "cut", "gzip", "zstd", "xz", "zip", "empty"],
 )
 def test_archives_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(RuntimeSourceError, match="The archive `the name` cannot be unpacked: "):
+    with pytest.raises(UnpackError, match="The archive `the name` cannot be unpacked: "):
         unpacked(tmp_path, content)
 
 
