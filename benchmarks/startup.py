@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from hatch_venvstacks.composition.startup import StartUp
-from hatch_venvstacks.composition.wiring import Ties, wiring_plan
+from hatch_venvstacks.composition.wiring import LayerTies, wiring_plan
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import host_platform
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
@@ -97,7 +97,7 @@ def deploy(root: Path, below: int) -> Path:
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     layout = layout_of(host_platform(), minor)
     # As most layers are: without path files of their own.
-    ties = Ties(start=StartUp(has_path_files=False, has_namespaces=False))
+    ties = LayerTies(start=StartUp(has_path_files=False, has_namespaces=False))
     for folder, layer in layers.items():
         # Every layer of a real stack has one.
         (folder / layout.site_packages).mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.archives.compression import Compression
-    from hatch_venvstacks.archives.kept_segments import Shelf
+    from hatch_venvstacks.archives.kept_segments import SegmentStore
     from hatch_venvstacks.common.reporter import Reporter
 
 
@@ -55,22 +55,26 @@ class _Piece:
 
 
 def pack(
-    plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path, reporter: Reporter | None = None
+    plans: Sequence[Plan],
+    kept: SegmentStore,
+    path: Path,
+    work: Path,
+    reporter: Reporter | None = None,
 ) -> Archive:
     """Pack ``plans`` in their order into the archive ``path``.
 
-    Segments come from ``shelf``, where it has them, and are kept there; ``work`` is an empty
+    Segments come from ``kept``, where it has them, and go there; ``work`` is an empty
     folder; ``reporter`` is told how far it is. All cores are used; each segment is compressed by
     one of them, so that their number does not show in the result.
 
     :raises BuildError: where two plans claim one path, a file cannot be read, or the format cannot
         hold a member.
-    :raises DamagedSegmentError: where segments from the shelf cannot be used.
+    :raises DamagedSegmentError: where segments from the store cannot be used.
     """
     check_paths(plans)
     plans = [head(plans), *(plan for plan in plans if plan.members)]
     # The last segment closes a tar file, so it is not like one that stands elsewhere.
-    known = [shelf.find(plan.key) if plan is not plans[-1] else None for plan in plans]
+    known = [kept.find(plan.key) if plan is not plans[-1] else None for plan in plans]
     fresh = [plan for plan, packed in zip(plans, known, strict=True) if packed is None]
     total = sum(content_length(member) for plan in fresh for member in plan.members)
     progress = Progress(reporter, f"Packing {path.name}", total, in_units) if reporter else None
@@ -78,36 +82,42 @@ def pack(
     for number, (plan, packed) in enumerate(zip(plans, known, strict=True)):
         if packed is not None:
             for segment in packed.segments:
-                tasks.append(partial(_verified, number, segment, shelf, work / str(len(tasks))))
+                tasks.append(partial(_verified, number, segment, kept, work / str(len(tasks))))
             continue
         parts = list(cut(plan)) or [plan]
         for part in parts:
             last = plan is plans[-1] and part is parts[-1]
             file = work / str(len(tasks))
-            tasks.append(partial(_compressed, number, part, shelf, file, progress, last=last))
+            tasks.append(partial(_compressed, number, part, kept, file, progress, last=last))
     pieces = on_all_cores(tasks)
     for number, (plan, packed) in enumerate(zip(plans[:-1], known, strict=False)):
         if packed is None:
-            shelf.keep(plan, [piece.stored for piece in pieces if piece.number == number])
-    segments, sha256 = _join(pieces, plans, shelf, path, work)
+            kept.keep(plan, [piece.stored for piece in pieces if piece.number == number])
+    segments, sha256 = _join(pieces, plans, kept, path, work)
     size = sum(segment.size for segment in segments)
-    return Archive(path, shelf.format, shelf.compression, size, sha256, segments)
+    return Archive(path, kept.format, kept.compression, size, sha256, segments)
 
 
 def _compressed(
-    number: int, part: Plan, shelf: Shelf, file: Path, progress: Progress | None, *, last: bool
+    number: int,
+    part: Plan,
+    kept: SegmentStore,
+    file: Path,
+    progress: Progress | None,
+    *,
+    last: bool,
 ) -> _Piece:
-    if shelf.format is ArchiveFormat.ZIP:
-        zip_archive.compress(part, shelf.top, shelf.compression, file)
+    if kept.format is ArchiveFormat.ZIP:
+        zip_archive.compress(part, kept.top, kept.compression, file)
     else:
-        tar_archive.compress(part, shelf.top, shelf.compression, file, last=last)
+        tar_archive.compress(part, kept.top, kept.compression, file, last=last)
     if progress is not None:
         progress.add(sum(content_length(member) for member in part.members))
     return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
 
 
-def _verified(number: int, segment: StoredSegment, shelf: Shelf, file: Path) -> _Piece:
-    """The ``segment`` of ``shelf``; as ``file``, too, because other builds may remove it there."""
+def _verified(number: int, segment: StoredSegment, kept: SegmentStore, file: Path) -> _Piece:
+    """The ``segment`` of ``kept``; as ``file``, too, because other builds may remove it there."""
     with suppress(OSError):
         os.link(segment.path, file)
     place = file if file.exists() else segment.path
@@ -116,13 +126,17 @@ def _verified(number: int, segment: StoredSegment, shelf: Shelf, file: Path) -> 
     except OSError:  # another build has just removed it
         intact = False
     if not intact:
-        shelf.drop(segment)
+        kept.drop(segment)
         raise DamagedSegmentError(segment.sha256)
     return _Piece(number, replace(segment, path=place))
 
 
 def _join(
-    pieces: Sequence[_Piece], plans: Sequence[Plan], shelf: Shelf, path: Path, work: Path
+    pieces: Sequence[_Piece],
+    plans: Sequence[Plan],
+    kept: SegmentStore,
+    path: Path,
+    work: Path,
 ) -> tuple[tuple[Segment, ...], str]:
     """Write the archive; give what its segments are, and its SHA-256 (hex)."""
 
@@ -133,7 +147,7 @@ def _join(
 
     files = [piece.stored.path for piece in pieces]
     try:
-        if shelf.format is ArchiveFormat.ZIP:
+        if kept.format is ArchiveFormat.ZIP:
             sizes = zip_archive.join(files, path, done)
             whole = file_sha256(path)
         else:
@@ -145,7 +159,7 @@ def _join(
         lost = next(found, None)
         if lost is None:
             raise
-        shelf.drop(lost)
+        kept.drop(lost)
         raise DamagedSegmentError(lost.sha256) from error
     segments = tuple(
         Segment(plans[piece.number], size, sha256)

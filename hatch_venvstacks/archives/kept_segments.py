@@ -7,7 +7,7 @@ without the contents of its files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import (
@@ -49,19 +49,19 @@ class Packed:
     segments: tuple[StoredSegment, ...]
 
 
-@dataclass(frozen=True)
-class Shelf:
+class SegmentStore:
     """The segments in ``store`` for archives of one layer.
 
     ``top`` is the layer's folder, the first part of every member's name.
     """
 
-    store: Store
-    top: str
-    format: ArchiveFormat
-    compression: Compression
-    _found: dict[str, Packed | None] = field(default_factory=dict, compare=False)
-    _damaged: set[str] = field(default_factory=set, compare=False)
+    def __init__(
+        self, store: Store, top: str, archive_format: ArchiveFormat, compression: Compression
+    ) -> None:
+        self.format, self.compression = archive_format, compression
+        self._store, self.top = store, top
+        self._found: dict[str, Packed | None] = {}
+        self._damaged: set[str] = set()
 
     def find(self, key: str) -> Packed | None:
         """What is kept of the plan with that ``key``; its segments are there, but not verified."""
@@ -73,16 +73,16 @@ class Shelf:
 
     def drop(self, segment: StoredSegment) -> None:
         """Forget ``segment``, which is not what it was."""
-        self.store.drop(segment.path)
+        self._store.drop(segment.path)
         self._damaged.add(segment.sha256)
         self._found.clear()
 
     def _read(self, key: str) -> Packed | None:
-        document = self.store.document(self._name(key))
+        document = self._store.document(self._name(key))
         if document is None:
             return None
         segments = tuple(
-            StoredSegment(self.store.segment(sha256), size, sha256)
+            StoredSegment(self._store.segment(sha256), size, sha256)
             for size, sha256 in document["segments"]
         )
         if any(one.sha256 in self._damaged or not _is_there(one.path) for one in segments):
@@ -99,13 +99,13 @@ class Shelf:
         if not plan.key:
             return
         for segment in segments:
-            if not self.store.keep_segment(segment.path, segment.sha256):
+            if not self._store.keep_segment(segment.path, segment.sha256):
                 return
         described = {
             "plan": _from_plan(plan),
             "segments": [[segment.size, segment.sha256] for segment in segments],
         }
-        self.store.keep_document(self._name(plan.key), described)
+        self._store.keep_document(self._name(plan.key), described)
 
     def _name(self, key: str) -> str:
         compression = (self.compression.algorithm, self.compression.level, self.compression.library)

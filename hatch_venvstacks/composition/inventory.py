@@ -7,9 +7,8 @@ does not change.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.composition.native_files import Native
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 FORMAT = 2
 
 
-@dataclass(frozen=True)
 class Inventory:
     """The files of one distribution, or of another part of a layer.
 
@@ -34,11 +32,17 @@ class Inventory:
     and ``natives`` what the dynamic loader reads of programs and libraries.
     """
 
-    name: str
-    version: str
-    files: Mapping[str, str] = field(default_factory=dict)
-    inits: Mapping[str, str] = field(default_factory=dict)
-    natives: Mapping[str, Native] = field(default_factory=dict)
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        files: Mapping[str, str] | None = None,
+        inits: Mapping[str, str] | None = None,
+        natives: Mapping[str, Native] | None = None,
+    ) -> None:
+        self.name, self.version = name, version
+        self.files, self.inits, self.natives = files or {}, inits or {}, natives or {}
+        self._splits: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
 
     def names_in(self, folder: str) -> frozenset[str]:
         """The names of the files and folders in ``folder``."""
@@ -59,10 +63,6 @@ class Inventory:
                     outside.append(path)
             self._splits[folder] = frozenset(names), tuple(outside)
         return self._splits[folder]
-
-    @cached_property
-    def _splits(self) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
-        return {}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,13 @@ def in_several(names: Iterable[AbstractSet[str]]) -> set[str]:
 
 def to_document(inventory: Inventory) -> dict[str, Any]:
     """``inventory`` as a value for JSON."""
-    return asdict(inventory)
+    return {
+        "name": inventory.name,
+        "version": inventory.version,
+        "files": dict(inventory.files),
+        "inits": dict(inventory.inits),
+        "natives": {path: asdict(native) for path, native in inventory.natives.items()},
+    }
 
 
 def from_document(document: Mapping[str, Any]) -> Inventory:

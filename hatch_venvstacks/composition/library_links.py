@@ -19,7 +19,7 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import parents
 from hatch_venvstacks.composition.inventory import visible
 from hatch_venvstacks.composition.native_files import candidates, folders, is_guaranteed
-from hatch_venvstacks.composition.stack_libraries import FoundLibrary, Overlay
+from hatch_venvstacks.composition.stack_libraries import FoundLibrary, StackLibraries
 from hatch_venvstacks.model.checks import Check, Finding
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def link_libraries(
     if platform.sys_platform == "win32":
         # Which folders are searched there is said by programs, and not by files.
         return Linking()
-    linker = _Linker(Overlay(visible(layers), site, runtime), platform)
-    for path, found in linker.overlay.natives(0):
+    linker = _Linker(StackLibraries(visible(layers), site, runtime), platform)
+    for path, found in linker.libraries.natives(0):
         linker.visit(path, found, ())
         linker.visit_run_path(path, found)
     for path, number in (beside or {}).items():
@@ -124,8 +124,8 @@ def preloaded(
 class _Linker:
     """Follows what the top layer's files need, and notes what must be linked."""
 
-    def __init__(self, overlay: Overlay, platform: TargetPlatform) -> None:
-        self.overlay, self._platform = overlay, platform
+    def __init__(self, libraries: StackLibraries, platform: TargetPlatform) -> None:
+        self.libraries, self._platform = libraries, platform
         self.conflicts: list[str] = []
         self.used: set[UsedLibrary] = set()
         self._folders: dict[str, int] = {}
@@ -156,7 +156,7 @@ class _Linker:
             place, other = hit
             self._check_own(path, found, place, other)
             if other.layer:
-                layer = self.overlay.layers[other.layer].name
+                layer = self.libraries.layers[other.layer].name
                 self.used.add(UsedLibrary(layer, place, other.native.soname))
                 self._link(place, other)
             self.visit(place, other, tuple(dict.fromkeys(passed)))
@@ -165,17 +165,17 @@ class _Linker:
         """Link what a file can open from the folders that it searches, by name, when it runs."""
         native = found.native
         for folder in folders((*native.runpath, *native.rpath), posixpath.dirname(path)):
-            for layer in range(1, len(self.overlay.layers)):
-                for place, other in self.overlay.libraries(layer, folder):
-                    if self.overlay.find(place) == other:
+            for layer in range(1, len(self.libraries.layers)):
+                for place, other in self.libraries.libraries(layer, folder):
+                    if self.libraries.find(place) == other:
                         self._link(place, other)
 
     def visit_beside(self, path: str, layer: int) -> None:
         """Link the library ``path`` of ``layer``, unless a link to its folder does as well."""
-        found = self.overlay.find(path) if layer else None
+        found = self.libraries.find(path) if layer else None
         if found is None or found.layer != layer:
             return
-        alone = self.overlay.holders(posixpath.dirname(path)) == [layer]
+        alone = self.libraries.holders(posixpath.dirname(path)) == [layer]
         if not (alone and self._is_complete(path, found)):
             self._link(path, found)
 
@@ -183,28 +183,28 @@ class _Linker:
         """Note links that would have to lie below a file of the layer."""
         for place, layer in {**self._folders, **self._files}.items():
             for parent in parents([place]):
-                if parent and self.overlay.has_file(parent):
+                if parent and self.libraries.has_file(parent):
                     self.conflicts.append(
-                        f"A library of layer `{self.overlay.layers[layer].name}` is needed at"
+                        f"A library of layer `{self.libraries.layers[layer].name}` is needed at"
                         f" `{place}`, but `{parent}` is a file in this layer"
                     )
 
     def links(self) -> Iterator[Link]:
         for place, number in sorted({**self._files, **self._folders}.items()):
             if not self._is_linked_folder(place):
-                yield Link(place, self.overlay.layers[number].name)
+                yield Link(place, self.libraries.layers[number].name)
 
     def missing(self) -> tuple[Finding, ...]:
         """Libraries that neither a layer has nor the platform: once for each distribution."""
         absent = {key: one for key, one in self._missing.items() if key not in self._resolved}
-        names = self.overlay.names() if absent else set()
+        names = self.libraries.names() if absent else set()
         first: dict[tuple[str, str], str] = {}
         for (path, needed), distribution in sorted(absent.items()):
             if posixpath.basename(needed) in names or is_guaranteed(needed, self._platform):
                 continue
             first.setdefault((needed, distribution), path)
         if first:
-            known = self.overlay.runtime_names()
+            known = self.libraries.runtime_names()
             first = {key: path for key, path in first.items() if key[0] not in known}
         return tuple(
             Finding(
@@ -220,18 +220,18 @@ class _Linker:
         self, native: Native, origin: str, needed: str, inherited: tuple[str, ...], first: int = 0
     ) -> tuple[str, FoundLibrary] | None:
         for place in candidates(native, origin, needed, inherited):
-            found = self.overlay.find(place, first)
+            found = self.libraries.find(place, first)
             if found is not None:
                 return place, found
         return None
 
     def _check_own(self, path: str, found: FoundLibrary, place: str, other: FoundLibrary) -> None:
         """A file of a layer below must get the library that it has there."""
-        own = self.overlay.find(place, found.layer) if found.layer else None
+        own = self.libraries.find(place, found.layer) if found.layer else None
         if own is None or own.layer == other.layer or own.digest == other.digest:
             return
         if own.distribution != other.distribution:
-            here, there = (self.overlay.layers[one.layer].name for one in (other, own))
+            here, there = (self.libraries.layers[one.layer].name for one in (other, own))
             self.conflicts.append(
                 f"`{path}` of `{found.distribution}` needs `{place}` of `{own.distribution}` in"
                 f" layer `{there}`, but would get that of `{other.distribution}` in layer `{here}`"
@@ -246,8 +246,8 @@ class _Linker:
             return
         self._files[place] = found.layer
         # What it opens from its own folder when it runs.
-        for sibling, other in self.overlay.libraries(found.layer, folder):
-            if other.distribution == found.distribution and self.overlay.find(sibling) == other:
+        for sibling, other in self.libraries.libraries(found.layer, folder):
+            if other.distribution == found.distribution and self.libraries.find(sibling) == other:
                 self._files[sibling] = found.layer
                 self._follow(sibling, other)
         self._follow(place, found)
@@ -267,13 +267,13 @@ class _Linker:
         return self._linkable[key]
 
     def _can_be_linked(self, folder: str, layer: int) -> bool:
-        overlay = self.overlay
-        if not folder.startswith(f"{overlay.site}/") or overlay.holders(folder) != [layer]:
+        libraries = self.libraries
+        if not folder.startswith(f"{libraries.site}/") or libraries.holders(folder) != [layer]:
             return False
-        if overlay.is_package(layer, folder):
+        if libraries.is_package(layer, folder):
             return False
-        inside = overlay.below(layer, folder)
-        if any(overlay.excludes(layer, path) for path, _ in inside):
+        inside = libraries.below(layer, folder)
+        if any(libraries.excludes(layer, path) for path, _ in inside):
             return False
         return all(self._is_complete(path, found) for path, found in inside)
 

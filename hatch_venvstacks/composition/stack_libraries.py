@@ -34,7 +34,7 @@ class FoundLibrary:
     digest: str
 
 
-class Overlay:
+class StackLibraries:
     """The files of all layers as if they were in one folder."""
 
     def __init__(self, layers: Sequence[LayerContents], site: str, runtime: Runtime) -> None:

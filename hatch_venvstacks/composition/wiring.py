@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ties:
+class LayerTies:
     """What ties one layer to those below, besides what every layer has.
 
     ``links`` maps paths of links in this layer to the layers that have a file or folder of that
@@ -46,13 +46,13 @@ class Ties:
 
 
 def wiring_plan(
-    stack: Stack, layout: Layout, description: Mapping[str, Any], ties: Ties | None = None
+    stack: Stack, layout: Layout, description: Mapping[str, Any], ties: LayerTies | None = None
 ) -> Plan:
     """The wiring of the top layer of ``stack``, in the ``layout`` of its platform.
 
     ``description`` is the content of ``layer.json``.
     """
-    ties = ties or Ties()
+    ties = ties or LayerTies()
     members = [Member(LAYER_JSON, to_json(description))]
     if stack.top.kind is LayerKind.RUNTIME:
         members += runtime_members(layout)

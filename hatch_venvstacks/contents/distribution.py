@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Target:
+class Destination:
     """What distributions are packed for, and how they lie in the prefix.
 
     ``host`` and ``layout`` are the layouts of this machine and of ``platform``; ``interpreter`` is
@@ -61,7 +61,7 @@ class Target:
 
 def distribution_plans(
     prefix: Path,
-    target: Target,
+    destination: Destination,
     isolate: Isolate,
     dates: Mapping[str, int] | None = None,
     extended: frozenset[str] = frozenset(),
@@ -78,24 +78,24 @@ def distribution_plans(
 
     :raises BuildError: where two distributions have a file with different content.
     """
-    found = read_prefix(prefix, target.host)
+    found = read_prefix(prefix, destination.host)
     claims: dict[str, list[str]] = {}
     for one in found:
         for path in one.files:
             claims.setdefault(path, []).append(one.name)
     shared = {path: names for path, names in claims.items() if len(names) > 1}
     alone = {
-        name: _only(read_prefix(isolate(name), target.host), name)
+        name: _only(read_prefix(isolate(name), destination.host), name)
         for name in sorted({name for names in shared.values() for name in names})
     }
     found = [alone.get(one.name, one) for one in found]
     unowned = unowned_files(prefix, [one for one in found if one.name not in alone], found, isolate)
     for one in alone.values():
         unowned.update(unowned_files(one.prefix, [one], [one], isolate))
-    target = replace(target, extended=extended)
+    destination = replace(destination, extended=extended)
     packed = {
-        path: (name, _packed(alone[name], path, target))
-        for path, name in _packers(shared, alone, target)
+        path: (name, _packed(alone[name], path, destination))
+        for path, name in _packers(shared, alone, destination)
     }
     plans = on_all_cores(
         partial(
@@ -103,7 +103,7 @@ def distribution_plans(
             one,
             {path: member for path, (name, member) in packed.items() if name != one.name},
             unowned.get(one.name, ()),
-            target,
+            destination,
             (dates or {}).get(one.name, MEMBER_TIME),
             compiling,
         )
@@ -118,12 +118,12 @@ def _only(found: Sequence[Installed], name: str) -> Installed:
 
 
 def _packers(
-    shared: Mapping[str, Sequence[str]], alone: Mapping[str, Installed], target: Target
+    shared: Mapping[str, Sequence[str]], alone: Mapping[str, Installed], destination: Destination
 ) -> Iterator[tuple[str, str]]:
     """Which distribution packs each file that several RECORDs name, as ``(path, name)``."""
     for path, claimants in sorted(shared.items()):
         names = sorted(name for name in claimants if path in alone[name].files)
-        members = {name: _member(alone[name], path, target) for name in names}
+        members = {name: _member(alone[name], path, destination) for name in names}
         contents = {name: b"".join(read(member)) for name, member in members.items()}
         if len(set(contents.values())) <= 1:
             yield from ((path, name) for name in names[:1])
@@ -146,36 +146,36 @@ def _is_namespace(content: bytes) -> bool:
     return init_kind(content).is_namespace
 
 
-def _packed(one: Installed, path: str, target: Target) -> Member:
-    return dict(_launchers(one, target)).get(path) or _member(one, path, target)
+def _packed(one: Installed, path: str, destination: Destination) -> Member:
+    return dict(_launchers(one, destination)).get(path) or _member(one, path, destination)
 
 
 def _plan(
     one: Installed,
     elsewhere: Mapping[str, Member],
     unowned: Sequence[str],
-    target: Target,
+    destination: Destination,
     mtime: int,
     compiling: Compiling | None,
 ) -> Plan:
     """The plan of ``one``; files of it that are packed ``elsewhere`` stand in its RECORD, too."""
     record = f"{one.dist_info}/RECORD"
-    launchers = dict(_launchers(one, target))
+    launchers = dict(_launchers(one, destination))
     paths = {*one.files, *unowned, *launchers} - {record}
     members = [
-        launchers[path] if path in launchers else _member(one, path, target)
+        launchers[path] if path in launchers else _member(one, path, destination)
         for path in sorted(paths - elsewhere.keys())
     ]
     if compiling is not None:
         members += compiling(one.name, members)
-    record = target.path(record, executable=False)
+    record = destination.path(record, executable=False)
     recorded = [*members, *(elsewhere[path] for path in sorted(paths & elsewhere.keys()))]
     members.append(Member(record, _record(recorded, record)))
     members.sort(key=lambda member: member.path)
     return Plan(PlanKind.DISTRIBUTION, one.name, one.version, tuple(members), mtime)
 
 
-def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, Member]]:
+def _launchers(one: Installed, destination: Destination) -> Iterator[tuple[str, Member]]:
     """The programs of the entry points, by the paths of those that the installer has made."""
     path = one.prefix / one.dist_info / "entry_points.txt"
     if path.is_file():
@@ -184,29 +184,29 @@ def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, Member]]:
         except (OSError, UnicodeDecodeError) as error:
             raise BuildError(f"The entry points of `{one.name}` cannot be read: {error}") from error
         for entry in entry_points(text, one.name):
-            content = _launcher(entry, target)
-            program = Member(target.layout.program(entry.name), content, executable=True)
-            yield target.host.program(entry.name), program
+            content = _launcher(entry, destination)
+            program = Member(destination.layout.program(entry.name), content, executable=True)
+            yield destination.host.program(entry.name), program
 
 
-def _launcher(entry: EntryPoint, target: Target) -> bytes:
-    if not target.layout.is_windows:
+def _launcher(entry: EntryPoint, destination: Destination) -> bytes:
+    if not destination.layout.is_windows:
         return launcher(entry)
     from hatch_venvstacks.contents.launchers import windows_launcher
 
-    python = posixpath.relpath(target.python, target.layout.scripts)
-    return windows_launcher(entry, target.platform, python)
+    python = posixpath.relpath(destination.python, destination.layout.scripts)
+    return windows_launcher(entry, destination.platform, python)
 
 
-def _member(one: Installed, path: str, target: Target) -> Member:
+def _member(one: Installed, path: str, destination: Destination) -> Member:
     member = member_of(path, one.prefix / path)
-    member = replace(member, path=target.path(path, executable=member.executable))
-    if member.path in target.extended:
+    member = replace(member, path=destination.path(path, executable=member.executable))
+    if member.path in destination.extended:
         return replace(member, content=extending(b"".join(read(member))))
-    if posixpath.dirname(path) != target.host.scripts:
+    if posixpath.dirname(path) != destination.host.scripts:
         return member
     content = b"".join(read(member))
-    changed = relocated(content, target.interpreter, windows=target.layout.is_windows)
+    changed = relocated(content, destination.interpreter, windows=destination.layout.is_windows)
     return member if changed == content else Member(member.path, changed, executable=True)
 
 

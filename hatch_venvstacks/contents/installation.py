@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.reporter import in_units
-from hatch_venvstacks.contents.distribution import Target
+from hatch_venvstacks.contents.distribution import Destination
 from hatch_venvstacks.contents.uv_install import Installer
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.spec import LayerKind
@@ -129,10 +129,10 @@ def own_wheel(project: LayerProject, folder: Path, reporter: Reporter) -> Path |
     return project.build_wheel(folder)
 
 
-def target_of(layer: LockedLayer, host: TargetPlatform) -> Target:
+def destination_of(layer: LockedLayer, host: TargetPlatform) -> Destination:
     """What distributions of ``layer`` are packed for, on a machine of the platform ``host``."""
     layout = layer.layout
-    return Target(
+    return Destination(
         layer.platform,
         layout,
         host=layout_of(host, layer.runtime.minor),

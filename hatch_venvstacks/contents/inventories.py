@@ -22,7 +22,7 @@ from hatch_venvstacks.composition.inventory import (
 )
 from hatch_venvstacks.composition.namespaces import init_kind
 from hatch_venvstacks.composition.native_files import read_native
-from hatch_venvstacks.contents.installation import install, target_of
+from hatch_venvstacks.contents.installation import destination_of, install
 from hatch_venvstacks.contents.launchers import entry_points, relocated
 from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
 from hatch_venvstacks.sources.dist_info import record_hash
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.common.reporter import Reporter
-    from hatch_venvstacks.contents.distribution import Target
+    from hatch_venvstacks.contents.distribution import Destination
     from hatch_venvstacks.contents.installation import Installation
     from hatch_venvstacks.contents.prefix import Installed
     from hatch_venvstacks.model.platforms import TargetPlatform
@@ -99,25 +99,25 @@ def _packages(project: LayerProject, layer: LockedLayer, reporter: Reporter) -> 
     return [loose_inventory(name, files, layer.platform)] if files else []
 
 
-def take_inventory(one: Installed, unowned: Sequence[str], target: Target) -> Inventory:
+def take_inventory(one: Installed, unowned: Sequence[str], destination: Destination) -> Inventory:
     """The inventory of ``one``; ``unowned`` are files of it that its RECORD does not name.
 
     :raises BuildError: where its entry points cannot be read.
     """
     files, inits, natives = {}, {}, {}
-    launchers = dict(_launchers(one, target))
+    launchers = dict(_launchers(one, destination))
     for path in sorted({*one.files, *unowned}):
         if path.startswith(f"{one.dist_info}/"):
             continue
         file = one.prefix / path
-        place = target.path(path, executable=bool(file.stat().st_mode & 0o100))
+        place = destination.path(path, executable=bool(file.stat().st_mode & 0o100))
         if path in launchers:
-            files[target.layout.program(launchers[path][0])] = launchers[path][1]
+            files[destination.layout.program(launchers[path][0])] = launchers[path][1]
             continue
-        files[place] = _digest(one, path, target)
+        files[place] = _digest(one, path, destination)
         if posixpath.basename(place) == "__init__.py":
             inits[place] = str(init_kind(file.read_bytes()))
-        native = read_native(file, target.platform)
+        native = read_native(file, destination.platform)
         if native is not None:
             natives[place] = native
     return Inventory(one.name, one.version, files, inits, natives)
@@ -142,22 +142,24 @@ def loose_inventory(
     return Inventory(name, "", digests, inits, natives)
 
 
-def _launchers(one: Installed, target: Target) -> Iterator[tuple[str, tuple[str, str]]]:
+def _launchers(one: Installed, destination: Destination) -> Iterator[tuple[str, tuple[str, str]]]:
     """The programs that an installer has made, by their paths: their names and what they call."""
     points = one.prefix / one.dist_info / "entry_points.txt"
     if points.is_file():
         for entry in entry_points(points.read_text("utf-8", "replace"), one.name):
             called = f"{entry.module}:{entry.attr}"
-            yield target.host.program(entry.name), (entry.name, called)
+            yield destination.host.program(entry.name), (entry.name, called)
 
 
-def _digest(one: Installed, path: str, target: Target) -> str:
+def _digest(one: Installed, path: str, destination: Destination) -> str:
     recorded = one.files.get(path, "")
-    if recorded and posixpath.dirname(path) != target.host.scripts:
+    if recorded and posixpath.dirname(path) != destination.host.scripts:
         return recorded
     # Installers change scripts, and RECORD with them.
     content = (one.prefix / path).read_bytes()
-    return _sha256([relocated(content, target.interpreter, windows=target.layout.is_windows)])
+    return _sha256(
+        [relocated(content, destination.interpreter, windows=destination.layout.is_windows)]
+    )
 
 
 def _sha256(chunks: Iterable[bytes]) -> str:
@@ -175,8 +177,8 @@ def inventories(installation: Installation, workshop: Workshop) -> list[Inventor
     result = [inventory for inventory in known.values() if inventory is not None]
     unknown = {name for name, inventory in known.items() if inventory is None}
     if unknown:
-        target = target_of(layer, workshop.host)
-        found = read_prefix(installation.unpack(unknown), target.host)
+        destination = destination_of(layer, workshop.host)
+        found = read_prefix(installation.unpack(unknown), destination.host)
         unowned = unowned_files(installation.prefix, found, found, installation.isolated)
         owners = Counter(path for installed in found for path in installed.files)
         for installed in found:
@@ -185,11 +187,11 @@ def inventories(installation: Installation, workshop: Workshop) -> list[Inventor
             own, more = installed, unowned.get(installed.name, ())
             if any(owners[path] > 1 for path in installed.files):
                 # The bytes of a file with two owners are those of either.
-                alone = read_prefix(installation.isolated(installed.name), target.host)
+                alone = read_prefix(installation.isolated(installed.name), destination.host)
                 own = next(each for each in alone if each.name == installed.name)
                 left = unowned_files(own.prefix, [own], [own], installation.isolated)
                 more = left.get(installed.name, ())
-            inventory = take_inventory(own, more, target)
+            inventory = take_inventory(own, more, destination)
             store.keep_document(
                 _inventory_key(digests[installed.name], layer), to_document(inventory)
             )

@@ -24,7 +24,7 @@ from hatch_venvstacks.composition.inventory import LayerContents
 from hatch_venvstacks.composition.launch_module import check_launch_module
 from hatch_venvstacks.composition.library_links import link_libraries, preloaded
 from hatch_venvstacks.composition.startup import StartUp, check_path_files
-from hatch_venvstacks.composition.wiring import Ties, wiring_plan
+from hatch_venvstacks.composition.wiring import LayerTies, wiring_plan
 from hatch_venvstacks.contents.compiler import compiler_of
 from hatch_venvstacks.contents.installation import install
 from hatch_venvstacks.contents.inventories import inventories, layers_below, loose_parts
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from hatch_venvstacks.archives.kept_segments import Shelf
+    from hatch_venvstacks.archives.kept_segments import SegmentStore
     from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.composition.inventory import Inventory, LowerLayer
     from hatch_venvstacks.composition.library_links import Linking
@@ -81,13 +81,13 @@ def layer_plans(
     wheels: SiblingWheels,
     mtime: int,
     workshop: Workshop,
-    shelf: Shelf | None = None,
+    kept: SegmentStore | None = None,
 ) -> tuple[list[Plan], dict[str, Any]]:
     """Everything that the layer is made of, in the archive's order, and its ``layer.json``.
 
     ``own`` is the wheel of the project, where that is a part of the layer; ``mtime`` dates its own
     files (seconds since the epoch). The plans name files in ``work``, a new folder that must
-    outlive them; plans that ``shelf`` has segments of come without content.
+    outlive them; plans that ``kept`` has segments of come without content.
 
     :raises VenvLayerError: where the layer cannot be put together, or what it and the layers below
         hold does not go together.
@@ -104,7 +104,7 @@ def layer_plans(
     compiler = compiler_of(layer, work / "compiled", workshop, own=there.built)
     plans = []
     if spec.kind is LayerKind.RUNTIME:
-        plans.append(runtime_plan(layer, work / "runtime", shelf, compiler))
+        plans.append(runtime_plan(layer, work / "runtime", kept, compiler))
     parts = inventories(there, workshop)
     below = layers_below(layer, work / "below", projects=projects, wheels=wheels, workshop=workshop)
     libraries = RuntimeLibraries(layer, work / "libraries")
@@ -112,7 +112,7 @@ def layer_plans(
     around = _surroundings(layer, top, below, libraries, workshop.reporter)
     dates = dict.fromkeys((*there.built, str(canonicalize_name(spec.project_name))), mtime)
     shaping = Shaping(around.inits(layout.site_packages), dates, compiler)
-    plans += layer_distributions(there, parts, shaping, shelf, workshop)
+    plans += layer_distributions(there, parts, shaping, kept, workshop)
     plans += _loose_plans(project, layout, mtime, compiler)
     check_path_files(plans, layout)
     launch = project.launch_name
@@ -186,14 +186,14 @@ def _preloaded(
     return tuple(found)
 
 
-def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Ties:
+def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> LayerTies:
     """What the wiring must have for the layers below, besides what every layer has."""
     held = {member.path for plan in plans for member in plan.members}
     inits = around.inits(layout.site_packages)
     libraries = around.linking.links
     found = (*link_data(around.layers, layout, around.packages, libraries), *libraries)
     links = {link.path: link.layer for link in found}
-    return Ties(links, tuple(sorted(inits - held)), _start(around, held, layout))
+    return LayerTies(links, tuple(sorted(inits - held)), _start(around, held, layout))
 
 
 def _start(around: _Surroundings, held: set[str], layout: Layout) -> StartUp:

@@ -10,13 +10,13 @@ from hatch_venvstacks.archives.plan import recipe_key
 from hatch_venvstacks.common.reporter import Progress
 from hatch_venvstacks.composition.inventory import in_several
 from hatch_venvstacks.contents.distribution import distribution_plans
-from hatch_venvstacks.contents.installation import target_of
+from hatch_venvstacks.contents.installation import destination_of
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hatch_venvstacks.archives.kept_segments import Shelf
+    from hatch_venvstacks.archives.kept_segments import SegmentStore
     from hatch_venvstacks.archives.plan import Member, Plan
     from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.composition.inventory import Inventory
@@ -45,12 +45,12 @@ def layer_distributions(
     there: Installation,
     parts: Sequence[Inventory],
     shaping: Shaping,
-    shelf: Shelf | None,
+    kept: SegmentStore | None,
     workshop: Workshop,
 ) -> list[Plan]:
     """A plan for each of the distributions ``parts`` of ``there``, sorted by name.
 
-    Those that ``shelf`` has come from it, without content; what is left is unpacked.
+    Those that ``kept`` has come from it, without content; what is left is unpacked.
 
     :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
     """
@@ -58,7 +58,7 @@ def layer_distributions(
     keys = {part.name: distribution_key(part, there, claims, shaping) for part in parts}
     plans = {}
     for name, key in keys.items():
-        packed = shelf.find(key) if shelf else None
+        packed = kept.find(key) if kept else None
         if packed is not None:
             plans[name] = packed.plan
     wanted = keys.keys() - plans.keys()
@@ -67,7 +67,7 @@ def layer_distributions(
         compiling = _compiling(shaping.compiler, len(wanted), workshop.reporter)
         found = distribution_plans(
             there.unpack({*wanted, *rivals}),
-            target_of(there.layer, workshop.host),
+            destination_of(there.layer, workshop.host),
             there.isolated,
             dates=shaping.dates,
             extended=shaping.extended,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from hatch_venvstacks.archives.kept_segments import Shelf
+    from hatch_venvstacks.archives.kept_segments import SegmentStore
     from hatch_venvstacks.composition.native_files import Native
     from hatch_venvstacks.contents.compiler import Compiler
     from hatch_venvstacks.model.stack import LockedLayer
@@ -24,9 +24,9 @@ _FOLDER = "lib"
 
 
 def runtime_plan(
-    layer: LockedLayer, work: Path, shelf: Shelf | None, compiler: Compiler | None = None
+    layer: LockedLayer, work: Path, kept: SegmentStore | None, compiler: Compiler | None = None
 ) -> Plan:
-    """The plan of the CPython that the lock of ``layer`` names; without content from ``shelf``.
+    """The plan of the CPython that the lock of ``layer`` names; without content from ``kept``.
 
     ``work`` is a folder that does not exist yet, for a copy of the host's. ``compiler`` compiles
     the standard library.
@@ -36,7 +36,7 @@ def runtime_plan(
     made_by = compiler.identity if compiler else ""
     platform = layer.platform.name
     key = recipe_key("runtime", layer.cpython.key(platform), platform, made_by)
-    packed = shelf.find(key) if shelf else None
+    packed = kept.find(key) if kept else None
     if packed is not None:
         return packed.plan
     tree = layer.cpython.tree(platform, work)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.compression import compression_of
-from hatch_venvstacks.archives.kept_segments import Shelf
+from hatch_venvstacks.archives.kept_segments import SegmentStore
 from hatch_venvstacks.archives.member_paths import check_no_links
 from hatch_venvstacks.archives.metadata import describe_archive
 from hatch_venvstacks.common.errors import BuildError
@@ -57,10 +57,10 @@ def build_archive(project: LayerProject, folder: Path, platform: str, session: S
         own = own_wheel(project, work / "own", reporter)
         archive_format = spec.archive_format or format_of(layer.platform)
         compression = compression_of(archive_format, spec.compression_level)
-        shelf = Shelf(store, spec.name, archive_format, compression)
+        kept = SegmentStore(store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{platform}{archive_format.suffix}"
         files = read_files(project, layer, session.projects, session.wheels)
-        key = inputs_key(project, layer, own, files, shelf, session.mtime)
+        key = inputs_key(project, layer, own, files, kept, session.mtime)
         built = find_built(key, folder / name, store)
         if built is not None:
             for warning in built.warnings:
@@ -69,7 +69,7 @@ def build_archive(project: LayerProject, folder: Path, platform: str, session: S
             return folder / name
         recorder = Recorder(reporter)
         recorded = replace(session, workshop=replace(workshop, reporter=recorder))
-        archive, described = _packed(project, layer, own, work, shelf, work / name, recorded)
+        archive, described = _packed(project, layer, own, work, kept, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
         same = read_lock(layer.lock.path) == layer.lock
         same = same and read_files(project, layer, session.projects, session.wheels) == files
@@ -92,7 +92,7 @@ def _packed(
     layer: LockedLayer,
     own: Path | None,
     work: Path,
-    shelf: Shelf,
+    kept: SegmentStore,
     path: Path,
     session: Session,
 ) -> tuple[Archive, dict[str, Any]]:
@@ -116,7 +116,7 @@ def _packed(
             wheels=session.wheels,
             mtime=session.mtime,
             workshop=session.workshop,
-            shelf=shelf,
+            kept=kept,
         )
         if layer.layout.is_windows:
             check_no_links(plans)
@@ -124,7 +124,7 @@ def _packed(
         segments = folder / "segments"
         segments.mkdir()
         try:
-            return pack(plans, shelf, path, segments, reporter), described
+            return pack(plans, kept, path, segments, reporter), described
         except DamagedSegmentError as error:
             # Each time another one is known to be so.
             reporter.debug(f"A segment in the cache is damaged, and made anew: {error}")

@@ -25,7 +25,7 @@ from hatch_venvstacks.store.store import remembered_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hatch_venvstacks.archives.kept_segments import Shelf
+    from hatch_venvstacks.archives.kept_segments import SegmentStore
     from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.model.stack import LockedLayer
     from hatch_venvstacks.model.workshop import LayerProject, Projects
@@ -87,7 +87,7 @@ def inputs_key(
     layer: LockedLayer,
     own: Path | None,
     files: Sequence[Any],
-    shelf: Shelf,
+    kept: SegmentStore,
     mtime: int,
 ) -> str:
     """What stands for all that the archive of ``layer`` depends on.
@@ -101,7 +101,7 @@ def inputs_key(
     return recipe_key(
         "archive",
         _tool(),
-        [shelf.top, str(shelf.format), str(shelf.compression)],
+        [kept.top, str(kept.format), str(kept.compression)],
         [layer.platform.name, mtime],
         [repr(spec) for spec in specs],
         [layer.cpython.key(layer.platform.name), compiler_identity(layer)],

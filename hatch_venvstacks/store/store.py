@@ -18,7 +18,6 @@ import tempfile
 import time
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,16 +36,16 @@ _LARGE = 2**20
 _ROOM = Mend("Set {cache} to a folder that can be written, with enough room")
 
 
-@dataclass(frozen=True)
 class Store:
     """The cache in the folder ``root``, which is made when something is stored.
 
     ``size`` is its bound in bytes, see :meth:`evict`.
     """
 
-    root: Path
-    size: int = DEFAULT_SIZE
-    _elsewhere: list[Path] = field(default_factory=list, compare=False)
+    def __init__(self, root: Path, size: int = DEFAULT_SIZE) -> None:
+        self.root, self.size = root, size
+        # Where runtimes lie if the cache is read-only: made when there is one.
+        self._elsewhere: Path | None = None
 
     def runtime_dir(self, key: str, make: Callable[[Path], None], *, unread: bool = False) -> Path:
         """The folder of the runtime ``key`` (the SHA-256 of its archive, hex).
@@ -67,11 +66,11 @@ class Store:
             return self._entry(shelf, key, make, unread=unread)
         if is_intact(shelf / key, unread=unread):
             return shelf / key / "tree"
-        if not self._elsewhere:
+        if self._elsewhere is None:
             with _filling(Path(tempfile.gettempdir())):
-                self._elsewhere.append(Path(tempfile.mkdtemp(prefix="venvlayer-")))
-            atexit.register(shutil.rmtree, self._elsewhere[0], ignore_errors=True)
-        return self._entry(self._elsewhere[0], key, make, unread=unread)
+                self._elsewhere = Path(tempfile.mkdtemp(prefix="venvlayer-"))
+            atexit.register(shutil.rmtree, self._elsewhere, ignore_errors=True)
+        return self._entry(self._elsewhere, key, make, unread=unread)
 
     def document(self, key: str) -> Any:
         """The value that was kept under ``key``; ``None`` where there is none, or a damaged one."""

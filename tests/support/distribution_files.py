@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.archives.plan import Member, Plan, read
-from hatch_venvstacks.contents.distribution import Target
+from hatch_venvstacks.contents.distribution import Destination
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 
@@ -24,11 +24,13 @@ HOST = layout_of(host_platform(), MINOR)
 SITE = HOST.site_packages
 
 
-def target_for(platform: str = "", python: str = sys.executable, layer: str = "") -> Target:
+def destination_for(
+    platform: str = "", python: str = sys.executable, layer: str = ""
+) -> Destination:
     """What is built here for ``platform``, where ``layer`` is the layer's interpreter."""
     target = PLATFORMS[platform] if platform else host_platform()
     layout = layout_of(target, MINOR)
-    return Target(target, layout, HOST, python, layer or layout.layer_python)
+    return Destination(target, layout, HOST, python, layer or layout.layer_python)
 
 
 def bytes_of(member: Member) -> bytes:

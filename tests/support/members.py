@@ -9,7 +9,7 @@ from typing import IO, Any
 from hypothesis import strategies as st
 
 from hatch_venvstacks.archives.compression import compression_of
-from hatch_venvstacks.archives.kept_segments import Shelf
+from hatch_venvstacks.archives.kept_segments import SegmentStore
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
 from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
 from hatch_venvstacks.store.store import Store
@@ -26,14 +26,14 @@ def plan(
     return Plan(kind, name, "1", members, mtime)
 
 
-def shelf_in(
+def kept_in(
     folder: Path,
     top: str = "top",
     archive_format: ArchiveFormat = ArchiveFormat.TAR_ZST,
     level: int = 1,
-) -> Shelf:
-    """The shelf of a store in ``folder``."""
-    return Shelf(Store(folder), top, archive_format, compression_of(archive_format, level))
+) -> SegmentStore:
+    """The segments of a store in ``folder``."""
+    return SegmentStore(Store(folder), top, archive_format, compression_of(archive_format, level))
 
 
 def any_path(without: str = "") -> st.SearchStrategy[str]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from deployed import unpack_all
-from members import plan, shelf_in
+from members import kept_in, plan
 
 from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.plan import Member
@@ -24,7 +24,7 @@ def test_archives_of_all_formats_are_unpacked(
         work.mkdir()
         path = work / f"a{archive_format.suffix}"
         plans = [plan(Member("bin/run", name.encode()), name=name)]
-        shelf = shelf_in(tmp_path / "cache", name, archive_format)
+        shelf = kept_in(tmp_path / "cache", name, archive_format)
         archives.append(pack(plans, shelf, path, work).path)
     root = unpack_all(archives, tmp_path / "root")
     for name in ("one", "two"):

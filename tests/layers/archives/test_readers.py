@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
-from members import ODD_NAMES, plan, shelf_in
+from members import ODD_NAMES, kept_in, plan
 
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.compression import Compression
@@ -56,8 +56,8 @@ def packed(archive_format: ArchiveFormat, folder: Path, level: int = 3) -> Archi
     work = folder / "work"
     work.mkdir(parents=True)
     path = folder / f"a{archive_format.suffix}"
-    shelf = shelf_in(folder / "cache", "layer", archive_format, level)
-    return pack(plans(), shelf, path, work)
+    kept = kept_in(folder / "cache", "layer", archive_format, level)
+    return pack(plans(), kept, path, work)
 
 
 def plain(archive: Archive) -> Any:

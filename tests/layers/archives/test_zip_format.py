@@ -10,7 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from members import ODD_NAMES, plan, shelf_in
+from members import ODD_NAMES, kept_in, plan
 
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.plan import Member, Plan, member_of
@@ -27,7 +27,7 @@ def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int =
     work = folder / "work"
     work.mkdir(parents=True)
     archive = pack(
-        plans, shelf_in(folder / "cache", top, ArchiveFormat.ZIP, level), folder / "a.zip", work
+        plans, kept_in(folder / "cache", top, ArchiveFormat.ZIP, level), folder / "a.zip", work
     )
     assert list(work.iterdir()) == []
     return archive

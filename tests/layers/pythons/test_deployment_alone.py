@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from members import plan, shelf_in
+from members import kept_in, plan
 from packaging.pylock import Pylock
 from packaging.version import Version
 
@@ -99,8 +99,8 @@ def publish(
     work = folder / f"work-{name}"
     work.mkdir(parents=True)
     contents = plan(*members, Member(LAYER_JSON, to_json(layer)))
-    shelf = shelf_in(folder / "cache", name, form)
-    archive = pack([contents], shelf, folder / f"{name}-1.0{form.suffix}", work)
+    kept = kept_in(folder / "cache", name, form)
+    archive = pack([contents], kept, folder / f"{name}-1.0{form.suffix}", work)
     pylock = Pylock(lock_version=Version("1.0"), created_by="test", packages=[])
     lock = Lock(folder / "pylock.toml", pylock, LockInputs(("linux_x86_64",), ()))
     lock.path.write_text("", "utf-8")

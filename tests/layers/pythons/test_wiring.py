@@ -15,7 +15,7 @@ from hatch_venvstacks.composition.startup import (
     PATH_FILE,
     StartUp,
 )
-from hatch_venvstacks.composition.wiring import Ties, wiring_plan
+from hatch_venvstacks.composition.wiring import LayerTies, wiring_plan
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.pipeline.export import write_layer
@@ -57,7 +57,7 @@ class Deployment:
             (site / file).unlink()
         layout = layout_of(PLATFORMS["linux_x86_64"], self.minor)
         stack = stack_of(self.root, layer, self.bases)
-        for member in wiring_plan(stack, layout, {}, Ties(start=start)).members:
+        for member in wiring_plan(stack, layout, {}, LayerTies(start=start)).members:
             folder, _, name = member.path.rpartition("/")
             if folder == self.site and isinstance(member.content, bytes):
                 self.write(layer, name, member.content.decode())

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from distribution_files import HOST, MINOR, SITE, check_record, files, target_for
+from distribution_files import HOST, MINOR, SITE, check_record, destination_for, files
 from wheels import make_wheel
 
 from hatch_venvstacks.archives.member_paths import check_paths
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.contents.distribution import Target, distribution_plans
+from hatch_venvstacks.contents.distribution import Destination, distribution_plans
 from hatch_venvstacks.contents.prefix import Installed, read_prefix
 from hatch_venvstacks.contents.uv_install import Installer
 from hatch_venvstacks.model.archive_format import MEMBER_TIME
@@ -68,9 +68,9 @@ class Prefix:
         self.isolated.append(name)
         return self.install(f"alone-{name}", name)
 
-    def plans(self, mtime: int = MEMBER_TIME, target: Target | None = None) -> dict[str, Plan]:
+    def plans(self, mtime: int = MEMBER_TIME, target: Destination | None = None) -> dict[str, Plan]:
         dates = dict.fromkeys(self.wheels, mtime)
-        target = target or target_for(python=self.python)
+        target = target or destination_for(python=self.python)
         self.platform = target.platform
         plans = distribution_plans(self.install("prefix"), target, self.isolate, dates)
         check_paths(plans)
@@ -181,7 +181,7 @@ def test_members_for_windows(prefix: Prefix, platform: str) -> None:
         entry_points="[console_scripts]\nrun = full:main\n[gui_scripts]\nshow = full:a.b [x]\n",
         tag=f"cp{MINOR.replace('.', '')}-cp{MINOR.replace('.', '')}-{platform}",
     )
-    plan = prefix.plans(target=target_for(platform))["full"]
+    plan = prefix.plans(target=destination_for(platform))["full"]
     found, by_path = files(plan), {member.path: member for member in plan.members}
     info, site = "Lib/site-packages/full-1.0.dist-info", "Lib/site-packages"
     assert set(found) == {
@@ -226,7 +226,7 @@ def test_launchers_of_a_runtime_for_windows(prefix: Prefix) -> None:
     prefix.wheel(
         "one", entry_points="[console_scripts]\nrun = one:main\n[gui_scripts]\nshow = one:main\n"
     )
-    target = target_for("win_amd64", layer="python.exe")
+    target = destination_for("win_amd64", layer="python.exe")
     found = files(prefix.plans(target=target)["one"])
     for name, subsystem in {"python": 3, "pythonw": 2}.items():
         path = "Scripts/run.exe" if name == "python" else "Scripts/show.exe"
@@ -244,7 +244,7 @@ def test_foreign_posix_is_as_at_home(prefix: Prefix) -> None:
     here = prefix.plans()
     folder = prefix.folder / "prefix"
     for platform in ("linux_aarch64", "macosx_arm64"):
-        (plan,) = distribution_plans(folder, target_for(platform), prefix.isolate)
+        (plan,) = distribution_plans(folder, destination_for(platform), prefix.isolate)
         assert plan == here["one"]
 
 
@@ -258,7 +258,7 @@ def test_notes_of_the_installer_and_caches_stay_out(prefix: Prefix) -> None:
     (info.parent / "one/__pycache__/new.pyc").write_bytes(b"p")
     (info.parent.parent / ".lock").touch()
     (prefix.folder / "prefix/.lock").touch()
-    (plan,) = distribution_plans(prefix.folder / "prefix", target_for(), prefix.isolate)
+    (plan,) = distribution_plans(prefix.folder / "prefix", destination_for(), prefix.isolate)
     assert {posixpath.basename(path) for path in files(plan)} >= {"__init__.py", "WHEEL"}
     check_record(plan, "one")
     for path in files(plan):
@@ -339,7 +339,7 @@ def test_script_with_two_owners(prefix: Prefix) -> None:
     prefix.wheel("two", entry_points="[console_scripts]\nrun = two:main\n")
     with pytest.raises(BuildError, match=r"`one` and `two` both have the file `bin/run`"):
         prefix.plans()
-    target = target_for("win_amd64")
+    target = destination_for("win_amd64")
     alone = {name: prefix.folder / f"alone-{name}" for name in prefix.wheels}
     with pytest.raises(BuildError, match=r"both have the file `Scripts/run`"):
         distribution_plans(prefix.folder / "prefix", target, alone.__getitem__)
@@ -348,7 +348,7 @@ def test_script_with_two_owners(prefix: Prefix) -> None:
 def test_program_with_two_owners_is_packed_once(prefix: Prefix) -> None:
     for name in ("one", "two"):
         prefix.wheel(name, entry_points="[console_scripts]\nrun = x:main\n")
-    plans = prefix.plans(target=target_for("win_amd64"))
+    plans = prefix.plans(target=destination_for("win_amd64"))
     owners = [name for name, plan in plans.items() if "Scripts/run.exe" in files(plan)]
     assert owners == ["one"]
 

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from members import shelf_in
+from members import kept_in
 
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
@@ -36,7 +36,7 @@ def plan(name: str, *members: Member, mtime: int = MEMBER_TIME) -> Plan:
 def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int = 3) -> Archive:
     work = folder / "work"
     work.mkdir(parents=True)
-    archive = pack(plans, shelf_in(folder / "cache", top, level=level), folder / "a.tar.zst", work)
+    archive = pack(plans, kept_in(folder / "cache", top, level=level), folder / "a.tar.zst", work)
     assert list(work.iterdir()) == []
     return archive
 

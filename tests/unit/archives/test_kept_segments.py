@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 from disks import without_rights
-from members import plan, shelf_in
+from members import kept_in, plan
 
 from hatch_venvstacks.archives.archive import Archive, DamagedSegmentError, pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, Stored, content_length, read
@@ -28,7 +28,7 @@ from hatch_venvstacks.store.store import key_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_venvstacks.archives.kept_segments import Packed, Shelf
+    from hatch_venvstacks.archives.kept_segments import Packed, SegmentStore
 
 END = Plan(PlanKind.WIRING, "top", "", (Member("end", b"end"),))
 both = pytest.mark.parametrize("archive_format", [ArchiveFormat.TAR_ZST, ArchiveFormat.ZIP])
@@ -38,10 +38,10 @@ def keyed(key: str, *members: Member, name: str = "one") -> Plan:
     return replace(plan(*members, name=name), key=key)
 
 
-def packed(plans: Sequence[Plan], shelf: Shelf, folder: Path) -> Archive:
+def packed(plans: Sequence[Plan], kept: SegmentStore, folder: Path) -> Archive:
     work = folder / "work"
     work.mkdir(parents=True)
-    archive = pack([*plans, END], shelf, folder / f"a{shelf.format.suffix}", work)
+    archive = pack([*plans, END], kept, folder / f"a{kept.format.suffix}", work)
     assert list(work.iterdir()) == []
     return archive
 
@@ -64,10 +64,10 @@ TWO = keyed("k 2", Member("two/b.py", b"b"), Member("link", link="two"), name="t
 
 @both
 def test_what_is_kept_is_not_read_again(tmp_path: Path, archive_format: ArchiveFormat) -> None:
-    shelf = shelf_in(tmp_path / "store", "top", archive_format)
-    first = packed([ONE, TWO], shelf, tmp_path / "1")
-    # Another shelf of the same store, which has nothing in memory.
-    again = shelf_in(tmp_path / "store", "top", archive_format)
+    kept = kept_in(tmp_path / "store", "top", archive_format)
+    first = packed([ONE, TWO], kept, tmp_path / "1")
+    # Another one of the same store, which has nothing in memory.
+    again = kept_in(tmp_path / "store", "top", archive_format)
     found = [again.find(one.key) for one in (ONE, TWO)]
     assert all(one is not None for one in found)
     plans = [one.plan for one in found if one is not None]
@@ -97,14 +97,14 @@ def test_content_that_only_the_store_has() -> None:
 def test_a_part_that_has_changed_is_packed_anew(
     tmp_path: Path, archive_format: ArchiveFormat
 ) -> None:
-    shelf = shelf_in(tmp_path / "store", "top", archive_format)
-    packed([ONE, TWO], shelf, tmp_path / "1")
+    kept = kept_in(tmp_path / "store", "top", archive_format)
+    packed([ONE, TWO], kept, tmp_path / "1")
     changed = keyed("k 3", Member("one/a.py", b"new"))
     archive = packed(
-        [changed, TWO], shelf_in(tmp_path / "store", "top", archive_format), tmp_path / "2"
+        [changed, TWO], kept_in(tmp_path / "store", "top", archive_format), tmp_path / "2"
     )
     alone = packed(
-        [changed, TWO], shelf_in(tmp_path / "other", "top", archive_format), tmp_path / "3"
+        [changed, TWO], kept_in(tmp_path / "other", "top", archive_format), tmp_path / "3"
     )
     assert archive.path.read_bytes() == alone.path.read_bytes()
     assert contents(archive)["top/one/a.py"] == b"new"
@@ -112,31 +112,31 @@ def test_a_part_that_has_changed_is_packed_anew(
 
 def test_keys_do_not_cross(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    packed([ONE], shelf_in(store, "top"), tmp_path / "1")
-    assert shelf_in(store, "top").find(ONE.key) is not None
+    packed([ONE], kept_in(store, "top"), tmp_path / "1")
+    assert kept_in(store, "top").find(ONE.key) is not None
     for other in (
-        shelf_in(store, "other"),
-        shelf_in(store, "top", level=2),
-        shelf_in(store, "top", ArchiveFormat.TAR_XZ),
-        shelf_in(store, "top", ArchiveFormat.ZIP),
+        kept_in(store, "other"),
+        kept_in(store, "top", level=2),
+        kept_in(store, "top", ArchiveFormat.TAR_XZ),
+        kept_in(store, "top", ArchiveFormat.ZIP),
     ):
         assert other.find(ONE.key) is None
-    assert shelf_in(store, "top").find("") is None
+    assert kept_in(store, "top").find("") is None
     assert key_of("a", 1, "2") == key_of("a", 1, "2")
     assert len({key_of("a", 1, "2"), key_of("a", "1", 2), key_of("b", 1, "2")}) == 3
 
 
 def test_without_a_key_nothing_is_kept(tmp_path: Path) -> None:
-    packed([plan(Member("a", b"1"))], shelf_in(tmp_path / "store"), tmp_path / "1")
+    packed([plan(Member("a", b"1"))], kept_in(tmp_path / "store"), tmp_path / "1")
     assert not (tmp_path / "store/segments").exists()
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete", "folder"])
 @both
 def test_damaged_segments(tmp_path: Path, damage: str, archive_format: ArchiveFormat) -> None:
-    first = packed([ONE, TWO], shelf_in(tmp_path / "store", "top", archive_format), tmp_path / "1")
-    shelf = shelf_in(tmp_path / "store", "top", archive_format)
-    known = shelf.find(ONE.key)
+    first = packed([ONE, TWO], kept_in(tmp_path / "store", "top", archive_format), tmp_path / "1")
+    kept = kept_in(tmp_path / "store", "top", archive_format)
+    known = kept.find(ONE.key)
     assert known is not None
     path = known.segments[0].path
     content = bytearray(path.read_bytes())
@@ -150,39 +150,39 @@ def test_damaged_segments(tmp_path: Path, damage: str, archive_format: ArchiveFo
     if damage == "folder":
         (path / "x").mkdir(parents=True)
     with pytest.raises(DamagedSegmentError):
-        packed([known.plan, TWO], shelf, tmp_path / "2")
+        packed([known.plan, TWO], kept, tmp_path / "2")
     assert not path.exists()
-    assert shelf.find(ONE.key) is None
-    again = packed([ONE, TWO], shelf, tmp_path / "3")
+    assert kept.find(ONE.key) is None
+    again = packed([ONE, TWO], kept, tmp_path / "3")
     assert again.path.read_bytes() == first.path.read_bytes()
     assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
 
 
 def test_a_segment_that_is_gone_before_the_plan_is_looked_up(tmp_path: Path) -> None:
-    packed([ONE], shelf_in(tmp_path / "store"), tmp_path / "1")
-    known = shelf_in(tmp_path / "store").find(ONE.key)
+    packed([ONE], kept_in(tmp_path / "store"), tmp_path / "1")
+    known = kept_in(tmp_path / "store").find(ONE.key)
     assert known is not None
     known.segments[0].path.unlink()
-    assert shelf_in(tmp_path / "store").find(ONE.key) is None
+    assert kept_in(tmp_path / "store").find(ONE.key) is None
 
 
 def test_a_store_that_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "store").write_bytes(b"not a folder")
-    archive = packed([ONE], shelf_in(tmp_path / "store"), tmp_path / "1")
+    archive = packed([ONE], kept_in(tmp_path / "store"), tmp_path / "1")
     assert contents(archive)["top/one/a.py"] == b"a" * 3000
-    assert shelf_in(tmp_path / "store").find(ONE.key) is None
+    assert kept_in(tmp_path / "store").find(ONE.key) is None
 
 
 @both
 def test_another_build_makes_room_in_the_store(
     tmp_path: Path, archive_format: ArchiveFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shelf() -> Shelf:
-        return shelf_in(tmp_path / "store", "top", archive_format)
+    def fresh() -> SegmentStore:
+        return kept_in(tmp_path / "store", "top", archive_format)
 
     def kept() -> Packed:
-        packed([ONE, TWO], shelf(), tmp_path / str(next(number)))
-        found = shelf().find(ONE.key)
+        packed([ONE, TWO], fresh(), tmp_path / str(next(number)))
+        found = fresh().find(ONE.key)
         assert found is not None
         return found
 
@@ -196,12 +196,12 @@ def test_another_build_makes_room_in_the_store(
         return digest
 
     monkeypatch.setattr("hatch_venvstacks.archives.archive.file_sha256", hashed)
-    assert contents(packed([one.plan], shelf(), tmp_path / "a"))["top/one/a.py"] == b"a" * 3000
+    assert contents(packed([one.plan], fresh(), tmp_path / "a"))["top/one/a.py"] == b"a" * 3000
     assert not one.segments[0].path.exists()
     # Where it cannot have a second name, it is noticed that it is gone.
     one = kept()
     monkeypatch.setattr(os, "link", no_link)
-    again = shelf()
+    again = fresh()
     with pytest.raises(DamagedSegmentError):
         packed([one.plan], again, tmp_path / "b")
     assert again.find(ONE.key) is None
@@ -218,15 +218,15 @@ LOOK = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
-from members import shelf_in
-print(shelf_in(Path(sys.argv[3])).find(sys.argv[4]))
+from members import kept_in
+print(kept_in(Path(sys.argv[3])).find(sys.argv[4]))
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX systems")
 def test_segments_that_only_somebody_else_may_read(tmp_path: Path) -> None:
-    packed([ONE], shelf_in(tmp_path / "store"), tmp_path / "1")
-    known = shelf_in(tmp_path / "store").find(ONE.key)
+    packed([ONE], kept_in(tmp_path / "store"), tmp_path / "1")
+    known = kept_in(tmp_path / "store").find(ONE.key)
     assert known is not None
     folder = known.segments[0].path.parent
     folder.chmod(0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from members import shelf_in
+from members import kept_in
 from packaging.pylock import Pylock
 from packaging.version import Version
 
@@ -45,7 +45,7 @@ def archived(folder: Path, archive_format: ArchiveFormat, level: int = 3) -> Arc
     work = folder / "work"
     work.mkdir(parents=True)
     path = folder / f"app-1{archive_format.suffix}"
-    return pack(PLANS, shelf_in(folder / "cache", "app", archive_format, level), path, work)
+    return pack(PLANS, kept_in(folder / "cache", "app", archive_format, level), path, work)
 
 
 @formats

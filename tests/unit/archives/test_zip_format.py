@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from members import ODD_NAMES, Restless, any_path, plan, shelf_in
+from members import ODD_NAMES, Restless, any_path, kept_in, plan
 
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
@@ -30,7 +30,10 @@ def packed(plans: Sequence[Plan], folder: Path, top: str = "layer", level: int =
     work = folder / "work"
     work.mkdir(parents=True)
     archive = pack(
-        plans, shelf_in(folder / "cache", top, ArchiveFormat.ZIP, level), folder / "a.zip", work
+        plans,
+        kept_in(folder / "cache", top, ArchiveFormat.ZIP, level),
+        folder / "a.zip",
+        work,
     )
     assert list(work.iterdir()) == []
     return archive

@@ -4,7 +4,7 @@ import csv
 from typing import TYPE_CHECKING
 
 import pytest
-from distribution_files import SITE, check_record, files, handmade, target_for
+from distribution_files import SITE, check_record, destination_for, files, handmade
 
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.contents.distribution import distribution_plans
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def plans_of(prefix: Path, alone: Mapping[str, Path] | None = None) -> dict[str, Plan]:
-    plans = distribution_plans(prefix, target_for(), lambda name: (alone or {})[name])
+    plans = distribution_plans(prefix, destination_for(), lambda name: (alone or {})[name])
     return {plan.name: plan for plan in plans}
 
 

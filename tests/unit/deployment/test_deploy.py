@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from members import plan, shelf_in
+from members import kept_in, plan
 
 from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.plan import Member
@@ -49,8 +49,8 @@ def packed(folder: Path, archive_format: ArchiveFormat = ArchiveFormat.TAR_ZST) 
     work = folder / "work"
     work.mkdir(parents=True)
     path = folder / f"app-1.0{archive_format.suffix}"
-    shelf = shelf_in(folder / "cache", "app", archive_format)
-    return describe(pack([plan(*members())], shelf, path, work).path)
+    kept = kept_in(folder / "cache", "app", archive_format)
+    return describe(pack([plan(*members())], kept, path, work).path)
 
 
 def tarred(folder: Path, *entries: tarfile.TarInfo) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from members import shelf_in
+from members import kept_in
 
 from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
@@ -49,7 +49,7 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
 def unpack(plans: Sequence[Plan], folder: Path, root: Path) -> None:
     work = folder / "work"
     work.mkdir()
-    archive = pack(plans, shelf_in(folder / "cache"), folder / "a", work)
+    archive = pack(plans, kept_in(folder / "cache"), folder / "a", work)
     with archive.path.open("rb") as file:
         reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
         content = reader.read()
