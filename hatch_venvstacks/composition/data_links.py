@@ -41,27 +41,27 @@ def link_data(
     """
     if layout.is_windows:
         return []
+    top = layers[0].name
     taken = [link.path for link in libraries]
-    owners = {**packages.beside, **dict.fromkeys(taken, 0)}
+    # What is not to be linked belongs to the top layer.
+    owners = {**packages.beside, **dict.fromkeys(taken, top)}
     headers = f"{layout.headers.partition('/')[0]}/"
-    for number, layer in enumerate(visible(layers)):
+    for layer in visible(layers):
         for part in layer.parts:
             for path in part.outside(layout.site_packages):
                 # What is found below `sys.prefix`, and not by other means.
                 if "/" in path and not path.startswith(headers):
                     linked = _is_linked(path, part, layer, layout)
-                    owners.setdefault(path, number if linked else 0)
+                    owners.setdefault(path, layer.name if linked else top)
     own = parents([layout.program("python"), f"{layout.site_packages}/_", f"{_OWN}/_"])
-    holders = {folder: {0} for folder in own}
-    for path, number in owners.items():
+    holders = {folder: {top} for folder in own}
+    for path, owner in owners.items():
         for folder in parents([path]):
-            holders.setdefault(folder, set()).add(number)
-    links = {_highest(path, number, holders): number for path, number in owners.items() if number}
-    return [
-        Link(path, layers[number].name)
-        for path, number in sorted(links.items())
-        if path not in taken
-    ]
+            holders.setdefault(folder, set()).add(owner)
+    links = {
+        _highest(path, owner, holders): owner for path, owner in owners.items() if owner != top
+    }
+    return [Link(path, owner) for path, owner in sorted(links.items()) if path not in taken]
 
 
 def _is_linked(path: str, part: Inventory, layer: LayerContents, layout: Layout) -> bool:
@@ -71,11 +71,11 @@ def _is_linked(path: str, part: Inventory, layer: LayerContents, layout: Layout)
     return not is_excluded(layer, path)
 
 
-def _highest(path: str, number: int, holders: Mapping[str, set[int]]) -> str:
-    """The folder nearest to the top, around ``path``, that no other layer has; else the file."""
+def _highest(path: str, layer: str, holders: Mapping[str, set[str]]) -> str:
+    """The folder nearest to the root, around ``path``, that ``layer`` alone has; else the file."""
     parts = path.split("/")
     for end in range(1, len(parts)):
         folder = "/".join(parts[:end])
-        if holders[folder] == {number}:
+        if holders[folder] == {layer}:
             return folder
     return path

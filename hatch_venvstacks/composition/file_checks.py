@@ -100,12 +100,21 @@ def _is_module(path: str, site: str) -> bool:
 class PackageFiles:
     """``beside`` maps files in folders of the top layer's packages to the layers that have them.
 
-    Layers are numbered in import order; what is not to be linked belongs to the top one.
-    ``findings`` are about files that their packages do not find.
+    Layers are named; what is not to be linked belongs to the top one. ``findings`` are about files
+    that their packages do not find.
     """
 
-    beside: Mapping[str, int]
+    beside: Mapping[str, str]
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Package:
+    """A folder with an ``__init__.py`` of that kind, which ``distribution`` in ``layer`` has."""
+
+    layer: LayerContents
+    distribution: str
+    kind: str
 
 
 def package_files(layers: Sequence[LayerContents], site: str, *, links: bool) -> PackageFiles:
@@ -116,54 +125,54 @@ def package_files(layers: Sequence[LayerContents], site: str, *, links: bool) ->
     seen = visible(layers)
     shared = in_several(layer.names_in(site) for layer in seen)
     owners = _packages(seen, site, shared)
-    beside: dict[str, int] = {}
+    top = layers[0].name
+    beside: dict[str, str] = {}
     findings: list[Finding] = []
-    for number, layer in enumerate(seen):
+    for layer in seen:
         for part in layer.parts:
             if shared.isdisjoint(part.names_in(site)):
                 continue
-            for package, files in sorted(_guests(part, owners, number).items()):
-                winner, host, kind = owners[package]
-                if winner == 0 and links:
+            for package, files in sorted(_guests(part, owners, layer).items()):
+                owner = owners[package]
+                if owner.layer.name == top and links:
                     for path in files:
                         kept = path in part.natives and is_excluded(layer, path)
-                        beside.setdefault(path, 0 if kept else number)
-                elif kind == InitKind.REGULAR and not is_known(
-                    seen[winner].name, layer.name, layers
+                        beside.setdefault(path, top if kept else layer.name)
+                elif owner.kind == InitKind.REGULAR and not is_known(
+                    owner.layer.name, layer.name, layers
                 ):
-                    findings += _hidden(package, part, files, (host, seen[winner], layer), site)
+                    dotted = package[len(site) + 1 :].replace("/", ".")
+                    findings += _hidden(dotted, owner, part, files, layer)
     if beside:
         _add_others(beside, seen, owners)
     return PackageFiles(beside, tuple(findings))
 
 
-def _packages(
-    layers: Sequence[LayerContents], site: str, shared: set[str]
-) -> dict[str, tuple[int, str, str]]:
-    """The folders with an ``__init__.py``: the first layer, the distribution, what kind it is.
+def _packages(layers: Sequence[LayerContents], site: str, shared: set[str]) -> dict[str, _Package]:
+    """The folders with an ``__init__.py``, with the first layer that has them.
 
     Only those are looked at whose first name is in ``shared``.
     """
-    found: dict[str, tuple[int, str, str]] = {}
-    for number, layer in enumerate(layers):
+    found: dict[str, _Package] = {}
+    for layer in layers:
         for part in layer.parts:
             for path, kind in part.inits.items():
                 folder = posixpath.dirname(path)
                 inside = folder[len(site) + 1 :] if folder.startswith(f"{site}/") else ""
                 if inside.partition("/")[0] in shared and inside not in STRAY:
-                    found.setdefault(folder, (number, part.name, kind))
+                    found.setdefault(folder, _Package(layer, part.name, kind))
     return found
 
 
 def _guests(
-    part: Inventory, owners: Mapping[str, tuple[int, str, str]], number: int
+    part: Inventory, owners: Mapping[str, _Package], layer: LayerContents
 ) -> dict[str, list[str]]:
-    """The files of ``part``, in the layer ``number``, in packages of which it has no module."""
+    """The files of ``part``, in ``layer``, that lie in packages of which it has no module."""
     found: dict[str, list[str]] = {}
     own: set[str] = set()
     for path in part.files if owners else ():
         package = _package_of(path, owners)
-        if package is None or owners[package][0] == number:
+        if package is None or owners[package].layer is layer:
             continue
         if module_of(posixpath.basename(path)) is not None:
             own.add(package)
@@ -181,30 +190,24 @@ def _package_of(path: str, packages: Container[str]) -> str | None:
 
 
 def _hidden(
-    package: str,
-    part: Inventory,
-    files: Sequence[str],
-    who: tuple[str, LayerContents, LayerContents],
-    site: str,
+    dotted: str, owner: _Package, part: Inventory, files: Sequence[str], layer: LayerContents
 ) -> Iterator[Finding]:
-    host, winner, layer = who
-    lost = sorted({*files} - {path for one in winner.parts for path in one.files})
+    """What the package ``dotted`` of ``owner`` does not find of the ``files`` of ``part``."""
+    lost = sorted({*files} - {path for part in owner.layer.parts for path in part.files})
     if not lost:
         return
-    dotted = package[len(site) + 1 :].replace("/", ".")
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     yield Finding(
         Check.HIDDEN_FILE,
-        (dotted, part.name, host, *lost),
-        f"The package `{dotted}` of `{host}` in layer `{winner.name}` does not find"
-        f" `{lost[0]}`{more}, which `{part.name}` in layer `{layer.name}` puts into its folder",
+        (dotted, part.name, owner.distribution, *lost),
+        f"The package `{dotted}` of `{owner.distribution}` in layer `{owner.layer.name}` does not"
+        f" find `{lost[0]}`{more}, which `{part.name}` in layer `{layer.name}` puts into its"
+        " folder",
     )
 
 
 def _add_others(
-    beside: dict[str, int],
-    layers: Sequence[LayerContents],
-    owners: Mapping[str, tuple[int, str, str]],
+    beside: dict[str, str], layers: Sequence[LayerContents], owners: Mapping[str, _Package]
 ) -> None:
     """What else lies in the folders of these packages: no link may take its place."""
     packages = {package for path in beside if (package := _package_of(path, owners))}
@@ -212,4 +215,4 @@ def _add_others(
         for part in layer.parts:
             for path in part.files:
                 if _package_of(path, packages):
-                    beside.setdefault(path, 0)
+                    beside.setdefault(path, layers[0].name)

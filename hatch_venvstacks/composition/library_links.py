@@ -62,13 +62,13 @@ def link_libraries(
     site: str,
     platform: TargetPlatform,
     runtime: Runtime,
-    beside: Mapping[str, int] | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> Linking:
     """The links that the top one of ``layers``, which are in import order, needs.
 
     ``site`` is the site directory of all of them; ``runtime`` gives the libraries of the CPython
     itself, by their paths in the last layer, and is asked only where no other layer has one.
-    ``beside`` are files that packages of the top layer have in layers below, with the numbers of
+    ``beside`` are files that packages of the top layer have in layers below, with the names of
     these: libraries among them find from here what they need.
 
     :raises BuildError: where a file would get another library than it has in its own layer, or a
@@ -78,11 +78,11 @@ def link_libraries(
         # Which folders are searched there is said by programs, and not by files.
         return Linking()
     linker = _Linker(StackLibraries(visible(layers), site, runtime), platform)
-    for path, found in linker.libraries.natives(0):
+    for path, found in linker.libraries.natives(linker.libraries.top):
         linker.visit(path, found, ())
         linker.visit_run_path(path, found)
-    for path, number in (beside or {}).items():
-        linker.visit_beside(path, number)
+    for path, layer in (beside or {}).items():
+        linker.visit_beside(path, layer)
     linker.check_places()
     if linker.conflicts:
         raise BuildError(
@@ -128,12 +128,12 @@ class _Linker:
         self.libraries, self._platform = libraries, platform
         self.conflicts: list[str] = []
         self.used: set[UsedLibrary] = set()
-        self._folders: dict[str, int] = {}
-        self._files: dict[str, int] = {}
+        self._folders: dict[str, str] = {}
+        self._files: dict[str, str] = {}
         self._visited: set[tuple[str, tuple[str, ...]]] = set()
         self._missing: dict[tuple[str, str], str] = {}
         self._resolved: set[tuple[str, str]] = set()
-        self._linkable: dict[tuple[str, int], bool] = {}
+        self._linkable: dict[tuple[str, str], bool] = {}
 
     def visit(self, path: str, found: FoundLibrary, inherited: tuple[str, ...]) -> None:
         """Follow what the file at ``path`` needs where ``inherited`` folders are searched, too."""
@@ -149,15 +149,14 @@ class _Linker:
                 continue
             hit = self._search(found.native, origin, needed, inherited)
             if hit is None:
-                if not found.layer:
+                if found.layer == self.libraries.top:
                     self._missing[path, needed] = found.distribution
                 continue
             self._resolved.add((path, needed))
             place, other = hit
             self._check_own(path, found, place, other)
-            if other.layer:
-                layer = self.libraries.layers[other.layer].name
-                self.used.add(UsedLibrary(layer, place, other.native.soname))
+            if other.layer != self.libraries.top:
+                self.used.add(UsedLibrary(other.layer, place, other.native.soname))
                 self._link(place, other)
             self.visit(place, other, tuple(dict.fromkeys(passed)))
 
@@ -165,14 +164,14 @@ class _Linker:
         """Link what a file can open from the folders that it searches, by name, when it runs."""
         native = found.native
         for folder in folders((*native.runpath, *native.rpath), posixpath.dirname(path)):
-            for layer in range(1, len(self.libraries.layers)):
+            for layer in self.libraries.lower:
                 for place, other in self.libraries.libraries(layer, folder):
                     if self.libraries.find(place) == other:
                         self._link(place, other)
 
-    def visit_beside(self, path: str, layer: int) -> None:
+    def visit_beside(self, path: str, layer: str) -> None:
         """Link the library ``path`` of ``layer``, unless a link to its folder does as well."""
-        found = self.libraries.find(path) if layer else None
+        found = None if layer == self.libraries.top else self.libraries.find(path)
         if found is None or found.layer != layer:
             return
         alone = self.libraries.holders(posixpath.dirname(path)) == [layer]
@@ -185,14 +184,14 @@ class _Linker:
             for parent in parents([place]):
                 if parent and self.libraries.has_file(parent):
                     self.conflicts.append(
-                        f"A library of layer `{self.libraries.layers[layer].name}` is needed at"
+                        f"A library of layer `{layer}` is needed at"
                         f" `{place}`, but `{parent}` is a file in this layer"
                     )
 
     def links(self) -> Iterator[Link]:
-        for place, number in sorted({**self._files, **self._folders}.items()):
+        for place, layer in sorted({**self._files, **self._folders}.items()):
             if not self._is_linked_folder(place):
-                yield Link(place, self.libraries.layers[number].name)
+                yield Link(place, layer)
 
     def missing(self) -> tuple[Finding, ...]:
         """Libraries that neither a layer has nor the platform: once for each distribution."""
@@ -217,24 +216,31 @@ class _Linker:
         )
 
     def _search(
-        self, native: Native, origin: str, needed: str, inherited: tuple[str, ...], first: int = 0
+        self,
+        native: Native,
+        origin: str,
+        needed: str,
+        inherited: tuple[str, ...],
+        seen_from: str = "",
     ) -> tuple[str, FoundLibrary] | None:
         for place in candidates(native, origin, needed, inherited):
-            found = self.libraries.find(place, first)
+            found = self.libraries.find(place, seen_from)
             if found is not None:
                 return place, found
         return None
 
     def _check_own(self, path: str, found: FoundLibrary, place: str, other: FoundLibrary) -> None:
         """A file of a layer below must get the library that it has there."""
-        own = self.libraries.find(place, found.layer) if found.layer else None
+        if found.layer == self.libraries.top:
+            return
+        own = self.libraries.find(place, found.layer)
         if own is None or own.layer == other.layer or own.digest == other.digest:
             return
         if own.distribution != other.distribution:
-            here, there = (self.libraries.layers[one.layer].name for one in (other, own))
             self.conflicts.append(
                 f"`{path}` of `{found.distribution}` needs `{place}` of `{own.distribution}` in"
-                f" layer `{there}`, but would get that of `{other.distribution}` in layer `{here}`"
+                f" layer `{own.layer}`, but would get that of `{other.distribution}` in layer"
+                f" `{other.layer}`"
             )
 
     def _link(self, place: str, found: FoundLibrary) -> None:
@@ -260,13 +266,13 @@ class _Linker:
     def _is_linked_folder(self, place: str) -> bool:
         return any(parent in self._folders for parent in parents([place]))
 
-    def _is_linkable(self, folder: str, layer: int) -> bool:
+    def _is_linkable(self, folder: str, layer: str) -> bool:
         key = folder, layer
         if key not in self._linkable:
             self._linkable[key] = self._can_be_linked(folder, layer)
         return self._linkable[key]
 
-    def _can_be_linked(self, folder: str, layer: int) -> bool:
+    def _can_be_linked(self, folder: str, layer: str) -> bool:
         libraries = self.libraries
         if not folder.startswith(f"{libraries.site}/") or libraries.holders(folder) != [layer]:
             return False

@@ -26,67 +26,83 @@ _EXTENSIONS = (".cpython-", ".abi3.")
 
 @dataclass(frozen=True)
 class FoundLibrary:
-    """A library: the index of its layer, the distribution, what it says, a digest."""
+    """A library: the names of its layer and of its distribution, what it says, a digest."""
 
-    layer: int
+    layer: str
     distribution: str
     native: Native
     digest: str
 
 
 class StackLibraries:
-    """The files of all layers as if they were in one folder."""
+    """The files of all layers as if they were in one folder.
+
+    ``layers`` are in import order, the top one first; elsewhere they are named. ``runtime`` gives
+    the libraries of the CPython, which belong to the last one.
+    """
 
     def __init__(self, layers: Sequence[LayerContents], site: str, runtime: Runtime) -> None:
-        self.layers, self.site, self._runtime = layers, site, runtime
-        self._natives = [dict(_found_in(number, layer)) for number, layer in enumerate(layers)]
+        self.site, self._runtime = site, runtime
+        self._layers = {layer.name: layer for layer in layers}
+        self.top, *self.lower = self._layers
+        self._natives = {layer.name: dict(_found_in(layer)) for layer in layers}
+        self._stacks: dict[str, list[str]] = {}
 
-    def natives(self, layer: int) -> list[tuple[str, FoundLibrary]]:
+    def natives(self, layer: str) -> list[tuple[str, FoundLibrary]]:
         return self._sorted[layer]
 
     @cached_property
-    def _sorted(self) -> list[list[tuple[str, FoundLibrary]]]:
-        return [sorted(found.items()) for found in self._natives]
+    def _sorted(self) -> dict[str, list[tuple[str, FoundLibrary]]]:
+        return {name: sorted(found.items()) for name, found in self._natives.items()}
 
     @cached_property
-    def _folders(self) -> list[set[str]]:
-        return [parents(path for part in one.parts for path in part.files) for one in self.layers]
+    def _folders(self) -> dict[str, set[str]]:
+        return {
+            name: parents(path for part in layer.parts for path in part.files)
+            for name, layer in self._layers.items()
+        }
 
     @cached_property
-    def _packages(self) -> list[set[str]]:
-        return [
-            parents(path for part in one.parts for path in part.files if path.endswith(".py"))
-            for one in self.layers
-        ]
+    def _packages(self) -> dict[str, set[str]]:
+        return {
+            name: parents(
+                path for part in layer.parts for path in part.files if path.endswith(".py")
+            )
+            for name, layer in self._layers.items()
+        }
 
-    def find(self, path: str, first: int = 0) -> FoundLibrary | None:
-        """What is at ``path`` for the layer with the index ``first``, whose stack counts."""
-        known = {self.layers[first].name, *self.layers[first].below}
-        for number in range(first, len(self.layers)):
-            if not first or self.layers[number].name in known:
-                found = self._natives[number].get(path)
-                if found and not self.excludes(number, path):
-                    return found
+    def find(self, path: str, seen_from: str = "") -> FoundLibrary | None:
+        """What is at ``path`` for the layer of that name, by default the top one."""
+        for name in self._stack_of(seen_from or self.top):
+            found = self._natives[name].get(path)
+            if found and not self.excludes(name, path):
+                return found
         if not path.startswith(f"{self.site}/") and path in self._runtime():
-            return FoundLibrary(len(self.layers) - 1, "cpython", self._runtime()[path], "")
+            return FoundLibrary([*self._layers][-1], "cpython", self._runtime()[path], "")
         return None
 
-    def excludes(self, layer: int, path: str) -> bool:
+    def _stack_of(self, layer: str) -> list[str]:
+        if layer not in self._stacks:
+            known = self._layers.keys() if layer == self.top else self._layers[layer].below
+            self._stacks[layer] = [name for name in self._layers if name in {layer, *known}]
+        return self._stacks[layer]
+
+    def excludes(self, layer: str, path: str) -> bool:
         """Whether that layer keeps the library for itself."""
-        return bool(layer) and is_excluded(self.layers[layer], path)
+        return layer != self.top and is_excluded(self._layers[layer], path)
 
-    def holders(self, folder: str) -> list[int]:
+    def holders(self, folder: str) -> list[str]:
         """The layers that have something in ``folder``, or below it."""
-        return [number for number, known in enumerate(self._folders) if folder in known]
+        return [name for name, known in self._folders.items() if folder in known]
 
-    def is_package(self, layer: int, folder: str) -> bool:
+    def is_package(self, layer: str, folder: str) -> bool:
         """Whether there are Python files in ``folder`` or below it."""
         return folder in self._packages[layer]
 
-    def below(self, layer: int, folder: str) -> list[tuple[str, FoundLibrary]]:
+    def below(self, layer: str, folder: str) -> list[tuple[str, FoundLibrary]]:
         return [one for one in self.natives(layer) if one[0].startswith(f"{folder}/")]
 
-    def libraries(self, layer: int, folder: str) -> list[tuple[str, FoundLibrary]]:
+    def libraries(self, layer: str, folder: str) -> list[tuple[str, FoundLibrary]]:
         """The libraries in ``folder`` itself that are not tagged as extension modules."""
         return [
             one
@@ -96,14 +112,15 @@ class StackLibraries:
         ]
 
     def has_file(self, path: str) -> bool:
-        return any(path in part.files for part in self.layers[0].parts)
+        """Whether the top layer has a file at ``path``."""
+        return any(path in part.files for part in self._layers[self.top].parts)
 
     def names(self) -> set[str]:
         """The names of all libraries that upper layers may have."""
         names = set()
-        for number in range(len(self.layers)):
-            for path, found in self._natives[number].items():
-                if not self.excludes(number, path):
+        for layer, natives in self._natives.items():
+            for path, found in natives.items():
+                if not self.excludes(layer, path):
                     names |= {found.native.soname, posixpath.basename(path)}
         return names
 
@@ -112,7 +129,7 @@ class StackLibraries:
         return {name for path, one in known for name in (one.soname, posixpath.basename(path))}
 
 
-def _found_in(number: int, layer: LayerContents) -> Iterator[tuple[str, FoundLibrary]]:
+def _found_in(layer: LayerContents) -> Iterator[tuple[str, FoundLibrary]]:
     for part in layer.parts:
         for path, native in part.natives.items():
-            yield path, FoundLibrary(number, part.name, native, part.files.get(path, ""))
+            yield path, FoundLibrary(layer.name, part.name, native, part.files.get(path, ""))
