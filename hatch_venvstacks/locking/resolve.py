@@ -71,7 +71,12 @@ def resolve(
     held = {name: held_below(below, name, projects, read) for name in names}
     check_siblings(spec, siblings, projects, held, ground)
     question = Question(
-        *(spec, below, held, ground, pins or {}, tuple(refresh)),
+        spec=spec,
+        below=below,
+        held=held,
+        ground=ground,
+        pins=pins or {},
+        refresh=tuple(refresh),
         lower=(
             *constraints(held, ground.platforms),
             *held_constraints(projects, held, ground),

@@ -49,11 +49,11 @@ def held_siblings(
     """The siblings that the layers ``below`` hold; the arguments are as above."""
     return [
         HeldProject(
-            sibling.name,
-            sibling.version,
-            layer.name,
-            sibling.metadata,
-            sibling.root,
+            name=sibling.name,
+            version=sibling.version,
+            layer=layer.name,
+            metadata=sibling.metadata,
+            root=sibling.root,
             sibling=True,
             static=sibling.static,
         )

@@ -83,14 +83,12 @@ class WheelBuilder:
         )
         run_uv(
             [
-                *(
-                    "build",
-                    "--wheel",
-                    "--python",
-                    str(self.find_interpreter()),
-                    "--no-create-gitignore",
-                ),
-                *("--out-dir", str(wheels), str(root)),
+                "build",
+                str(root),
+                "--wheel",
+                "--no-create-gitignore",
+                *("--python", str(self.find_interpreter())),
+                *("--out-dir", str(wheels)),
             ],
             folder=root,
             doing=f"The wheel of the project in `{root}` cannot be built",

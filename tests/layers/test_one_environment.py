@@ -266,7 +266,9 @@ def test_files_that_packages_look_for_themselves(repo: Monorepo, tmp_path: Path)
     """Below `sys.prefix`, among the programs, and beside the modules of a package above."""
     program = Path(shutil.which("true") or "").read_bytes()
     make_wheel(
-        *(repo.wheels, "vl-low", "1.0"),
+        folder=repo.wheels,
+        name="vl-low",
+        version="1.0",
         files={
             "vl_pkg/data/deep/low": "low",
             "vl_pkg/both/low": "low",

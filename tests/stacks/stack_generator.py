@@ -80,7 +80,10 @@ class _Generator:
             own.files["sitecustomize.py"] = f"import sys\n{NOTE}('sitecustomize')\n"
         self._extras(own)
         return Distribution(
-            *(own.name, own.version, own.files, tuple(own.modules)),
+            name=own.name,
+            version=own.version,
+            files=own.files,
+            modules=tuple(own.modules),
             requires=self._requires(index, required),
             entry_points=self._entry_points(own),
             scripts=own.scripts,

@@ -41,7 +41,9 @@ class Distribution:
 
     def write(self, folder: Path) -> Path:
         return make_wheel(
-            *(folder, self.name, self.version),
+            folder=folder,
+            name=self.name,
+            version=self.version,
             files=self.files,
             requires=self.requires,
             extras=self.extras,

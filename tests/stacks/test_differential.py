@@ -234,23 +234,29 @@ def test_stacks_have_what_they_are_for(pattern: str) -> None:
 def built(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """One of everything, in which nothing differs."""
     lower = Distribution(
-        *("vl-a", "1.0"),
-        {
+        name="vl-a",
+        version="1.0",
+        files={
             "vla/__init__.py": "MARK = 'a'\ndef main():\n    print('script')\n",
             "vla/__main__.py": "print('main')\n",
             "vla/data.txt": "data",
             "vlns/a.py": "MARK = 'part'\n",
             "a.pth": NOTING.format("a.pth 1") + NOTING.format("a.pth 2"),
         },
-        ("vla", "vlns.a"),
+        modules=("vla", "vlns.a"),
         entry_points="[console_scripts]\nvla = vla:main\n[vl.plugins]\na = vla:MARK\n",
         data={"data/share/vl/a.txt": "a"},
     )
     upper = Distribution(
-        *("vl-b", "1.0"),
-        {"vlb.py": "MARK = 'b'\n", "vlns/b.py": "MARK = 'part'\n", "b.pth": NOTING.format("b.pth")},
-        ("vlb", "vlns.b"),
-        ("vl-a",),
+        name="vl-b",
+        version="1.0",
+        files={
+            "vlb.py": "MARK = 'b'\n",
+            "vlns/b.py": "MARK = 'part'\n",
+            "b.pth": NOTING.format("b.pth"),
+        },
+        modules=("vlb", "vlns.b"),
+        requires=("vl-a",),
     )
     stack = replace(on_top_of_each_other(10**6 + 6, lower, upper), namespaces={"vlns": ("bare",)})
     folder = tmp_path_factory.mktemp("built")

@@ -15,9 +15,11 @@ def stack_of(root: Path, top: str, bases: dict[str, tuple[str, ...]]) -> Stack:
     """The stack of ``top``, where ``bases`` says of each layer what it stands on."""
     layers = {
         root / name: LayerSpec(
-            *(root / name, name, name),
-            LayerKind.FRAMEWORK if below else LayerKind.RUNTIME,
-            tuple(root / base for base in below),
+            root=root / name,
+            project_name=name,
+            name=name,
+            kind=LayerKind.FRAMEWORK if below else LayerKind.RUNTIME,
+            base_layers=tuple(root / base for base in below),
         )
         for name, below in bases.items()
     }

@@ -58,7 +58,11 @@ class World:
         root = self.root / name
         base = (self.root / "base",) if bases else ()
         return LayerSpec(
-            *(root, name, name, LayerKind.FRAMEWORK, base),
+            root=root,
+            project_name=name,
+            name=name,
+            kind=LayerKind.FRAMEWORK,
+            base_layers=base,
             requirements=requirements,
             lock_file=root / "pylock.venvlayer.toml",
         )

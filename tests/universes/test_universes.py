@@ -88,7 +88,8 @@ def a_universe(python: str = "3.11.7") -> Universe:
     tag = f"cp{''.join(python.split('.')[:2])}"
     native = (f"{tag}-{tag}-manylinux_2_17_x86_64", f"{tag}-{tag}-win_amd64")
     return Universe(
-        *(0, python),
+        seed=0,
+        python=python,
         releases=(
             Release("vl-app", "1.0", requires=("vl-lib[fast]", "vl-con ; os_name == 'nt'")),
             Release("vl-lib", "1.0", requires=("vl-fast ; extra == 'fast'",), extras=("fast",)),

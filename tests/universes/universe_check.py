@@ -400,7 +400,10 @@ def _spec(layer: Layer, place: Path, runtime: RuntimeRequest) -> LayerSpec:
         kind = LayerKind.APPLICATION
     root = place / layer.name
     return LayerSpec(
-        *(root, layer.name, layer.name, kind),
+        root=root,
+        project_name=layer.name,
+        name=layer.name,
+        kind=kind,
         base_layers=tuple(place / base for base in layer.bases),
         runtime=None if layer.bases else runtime,
         requirements=layer.requirements,

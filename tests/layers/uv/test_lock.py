@@ -58,7 +58,10 @@ class World:
     def layer(self, name: str, *requirements: str, bases: tuple[str, ...] = ()) -> LayerSpec:
         root = self.root / name
         spec = LayerSpec(
-            *(root, name, name, LayerKind.FRAMEWORK if bases else LayerKind.RUNTIME),
+            root=root,
+            project_name=name,
+            name=name,
+            kind=LayerKind.FRAMEWORK if bases else LayerKind.RUNTIME,
             base_layers=tuple(self.root / base for base in bases),
             runtime=None if bases else RuntimeRequest(RuntimeOrigin.HOST),
             requirements=requirements,

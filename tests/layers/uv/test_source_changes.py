@@ -44,7 +44,10 @@ class World:
     def spec(self, name: str, *requirements: str) -> LayerSpec:
         root = self.root / name
         return LayerSpec(
-            *(root, name, name, LayerKind.FRAMEWORK),
+            root=root,
+            project_name=name,
+            name=name,
+            kind=LayerKind.FRAMEWORK,
             requirements=requirements,
             lock_file=root / "locks/pylock.venvlayer.toml",
         )

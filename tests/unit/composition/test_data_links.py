@@ -26,10 +26,11 @@ def dist(
     """A distribution, by paths in the layer; a leading `@` stands for the site directory."""
     found = [path.replace("@", f"{SITE}/") for path in (*paths, *(natives or {}))]
     return Inventory(
-        *(name, "1.0"),
-        {path: f"{name} {path}" for path in found},
-        {path: init for path in found if path.endswith("/__init__.py")},
-        {path.replace("@", f"{SITE}/"): one for path, one in (natives or {}).items()},
+        name=name,
+        version="1.0",
+        files={path: f"{name} {path}" for path in found},
+        inits={path: init for path in found if path.endswith("/__init__.py")},
+        natives={path.replace("@", f"{SITE}/"): one for path, one in (natives or {}).items()},
     )
 
 

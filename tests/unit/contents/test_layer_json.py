@@ -28,8 +28,10 @@ APP = spec("app", LayerKind.APPLICATION)
 BELOW = (spec("base", LayerKind.FRAMEWORK), spec("rt", LayerKind.RUNTIME))
 PLANS = [
     Plan(
-        *(PlanKind.DISTRIBUTION, "b-dist", "2.0"),
-        (
+        kind=PlanKind.DISTRIBUTION,
+        name="b-dist",
+        version="2.0",
+        members=(
             *(Member("bin/zeta", b""), Member("bin/alpha", b""), Member("bin/sub/deep", b"")),
             *(Member(f"{SITE}/b.py", b""), Member("share/bin/no", b"")),
         ),

@@ -35,7 +35,10 @@ def spec(root: Path, *requirements: str, **sources: Path | PackageSource) -> Lay
         for name, one in sources.items()
     )
     return LayerSpec(
-        *(root / "app", "app", "app", LayerKind.APPLICATION),
+        root=root / "app",
+        project_name="app",
+        name="app",
+        kind=LayerKind.APPLICATION,
         requirements=requirements,
         uv=UvSettings(sources=given),
     )
