@@ -3,11 +3,13 @@
 uv tells its own story, of which the versions that the layers below hold are a part. Which
 requirement is in their way, through which distributions, and which version would do, is found out
 by asking uv again: for each requirement alone, without the layers below, and for all layers as one.
+That may take long: what is not known after some seconds is not said.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,13 +23,15 @@ from hatch_venvstacks.locking.generated_project import without_wheels
 from hatch_venvstacks.model.platforms import PLATFORMS, marker_holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.sources.held_below import Held
 
 # With more requirements than that, not each is asked for alone.
 _ALONE = 40
+# In seconds: after that, uv is not asked again.
+PATIENCE = 20.0
 # Of uv's own words, so many lines are kept where ours have said it already.
 _WORDS = 12
 
@@ -42,6 +46,10 @@ class Ask(Protocol):
     def __call__(
         self, requirements: Sequence[str], *, above: bool, anywhere: bool = False
     ) -> Mapping[str, Any]: ...
+
+
+class _TimeIsUpError(Exception):
+    """Uv was asked for long enough."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,21 @@ class Conflict:
     python: str
     error: ToolError
 
-    def explained(self, ask: Ask) -> LockError:
-        """The error that says so."""
-        found = list(self._direct()) or list(self._through_others(ask))
+    def explained(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> LockError:
+        """The error that says so, as far as it is known :data:`PATIENCE` seconds from now.
+
+        ``clock`` gives the time in seconds. What uv is doing then is waited for.
+        """
+        ask = _until(clock() + PATIENCE, ask, clock)
+        hint, found = "", list(self._direct())
         if not found:
-            return LockError(self.error.message, detail=self.error.detail)
+            try:
+                for reason in self._through_others(ask):
+                    found.append(reason)  # noqa: PERF402 (what is found stays when time is up)
+            except _TimeIsUpError:
+                hint = f"Which requirement is in the way was not found in {PATIENCE:.0f} seconds"
+        if not found:
+            return LockError(self.error.message, detail=self.error.detail, hint=hint)
         lines = dict.fromkeys(line for _, line in found)
         return LockError(
             f"Layer `{self.spec.name}` conflicts with a layer below: {'; '.join(lines)}",
@@ -110,32 +128,44 @@ class Conflict:
         """What the layer's requirements require in another version than a layer below holds."""
         if not any(blames(self.error, one) for one in self._everything()):
             return
-        culprits = list(self._culprits(ask))
-        for requirements, error in culprits or [(self.spec.requirements, self.error)]:
-            try:
-                packages = ask(requirements, above=False, anywhere=True)["package"]
-            except ToolError:
-                continue
-            for one in self._everything():
-                if not blames(error, one):
-                    continue
-                ways = [way for text in requirements if (way := _chain(packages, text, one.name))]
-                if ways:
-                    yield one, _line(min(ways, key=len), packages, one) + self._on(one)
+        is_together = True
+        for text, error in self._culprits(ask):
+            is_together = False
+            yield from self._ways((text,), error, ask)
+        if is_together:
+            yield from self._ways(self.spec.requirements, self.error, ask)
 
-    def _culprits(self, ask: Ask) -> Iterator[tuple[tuple[str, ...], ToolError]]:
+    def _ways(
+        self, requirements: Sequence[str], error: ToolError, ask: Ask
+    ) -> Iterator[tuple[Held, str]]:
+        """How ``requirements``, which fail with ``error``, lead to what a layer below holds."""
+        try:
+            packages = ask(requirements, above=False, anywhere=True)["package"]
+        except ToolError:
+            return
+        for one in self._everything():
+            if not blames(error, one):
+                continue
+            ways = [way for text in requirements if (way := _chain(packages, text, one.name))]
+            if ways:
+                yield one, _line(min(ways, key=len), packages, one) + self._on(one)
+
+    def _culprits(self, ask: Ask) -> Iterator[tuple[str, ToolError]]:
         """The requirements that have no resolution above the layers below, each on its own."""
         for text in self.spec.requirements[:_ALONE]:
             error = _fault(ask, text)
             if error is not None:
-                yield (text,), error
+                yield text, error
 
     def _way_out(self, blamed: Sequence[Held], ask: Ask) -> str:
         """Which versions would do for all layers, if there are such."""
         requirements = tuple(sorted({*self.spec.requirements, *self.below}))
         names = {one.name for one in blamed}
+        change = "Change the requirement, or the version in the layer below"
         try:
             packages = ask(requirements, above=False)["package"]
+        except _TimeIsUpError:
+            return change
         except ToolError as error:
             name = without_wheels(error)
             if name in names:
@@ -157,7 +187,7 @@ class Conflict:
             for one in blamed
             if (version := " or ".join(_versions(packages, one.name))) and version != one.version
         ]
-        return "; ".join(would) or "Change the requirement, or the version in the layer below"
+        return "; ".join(would) or change
 
 
 def blames(error: ToolError, one: Held) -> bool:
@@ -165,6 +195,19 @@ def blames(error: ToolError, one: Held) -> bool:
     name, version = re.escape(one.name), re.escape(one.version)
     pattern = rf"(?<![\w.-]){name}(\{{[^}}]*\}})?=={version}(?![\w.])"
     return re.search(pattern, error.detail) is not None
+
+
+def _until(end: float, ask: Ask, clock: Callable[[], float]) -> Ask:
+    """``ask``, which raises where the time is ``end`` or later."""
+
+    def bounded(
+        requirements: Sequence[str], *, above: bool, anywhere: bool = False
+    ) -> Mapping[str, Any]:
+        if clock() >= end:
+            raise _TimeIsUpError
+        return ask(requirements, above=above, anywhere=anywhere)
+
+    return bounded
 
 
 def _fault(ask: Ask, text: str) -> ToolError | None:

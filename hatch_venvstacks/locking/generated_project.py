@@ -49,7 +49,8 @@ class Ground:
     what is ``excluded`` is left out though something requires it (normalized names); ``indexes``
     are where packages come from, besides what uv's environment says. ``release`` is the one of a
     runtime that is locked by its minor release only. ``warn`` is called with a topic and all lines
-    that users should look at; those of an earlier call on that topic do not count any more.
+    that users should look at; those of an earlier call on that topic do not count any more. ``say``
+    is called with a line on what takes long.
     """
 
     runtime: LockedRuntime
@@ -60,6 +61,7 @@ class Ground:
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     release: str = ""
     warn: Callable[[str, Sequence[str]], None] = lambda _topic, _lines: None
+    say: Callable[[str], None] = lambda _line: None
 
     @property
     def python(self) -> str:

@@ -174,6 +174,9 @@ class Question:
         def ask(
             requirements: Sequence[str], *, above: bool, anywhere: bool = False
         ) -> Mapping[str, Any]:
+            number = next(numbers)
+            if number == 0:
+                self.ground.say(f"{error.message}: looking for the reason")
             held = self.lower if above else ()
             given = self._given if above else ()
             one = Resolution(
@@ -184,12 +187,12 @@ class Question:
                 given=given,
             )
             try:
-                return one.lock(f"asked-{next(numbers)}", {})
+                return one.lock(f"asked-{number}", {})
             except ToolError:
                 if not anywhere:
                     raise
             alone = replace(self.ground, platforms=self.ground.platforms[:1])
-            return replace(one, ground=alone).lock(f"asked-{next(numbers)}", {})
+            return replace(one, ground=alone).lock(f"asked-{number}-anywhere", {})
 
         below = {
             text: layer.name for layer, lock in self.below for text in lock.inputs.requirements

@@ -83,6 +83,7 @@ def make_lock(
                     indexes,
                     release,
                     warn=warnings.__setitem__,
+                    say=workshop.reporter.info,
                 ),
                 projects=held,
                 siblings=siblings,

@@ -46,6 +46,7 @@ class World:
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     runs: int = 0
     warnings: dict[str, Sequence[str]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
     @property
     def oldest_systems(self) -> OldestSystems:
@@ -84,6 +85,7 @@ class World:
             self.excluded,
             self.indexes,
             warn=self.warnings.__setitem__,
+            say=self.said.append,
         )
         spec = replace(
             self.spec(name, *requirements, bases=bool(below)), exclude_packages=self.excluded

@@ -172,6 +172,9 @@ def test_conflict_through_others(world: World) -> None:
     error = refused(world, "app", below=below)
     assert "`app` -> app 1.0 -> dep 1.0 needs another sub (alone it takes 2.0)" in error.message
     assert "than 1.0, which layer `base` holds" in error.message
+    assert world.said == [
+        "The requirements of layer `top` cannot be resolved: looking for the reason"
+    ]
 
 
 def test_conflict_through_an_extra(world: World) -> None:

@@ -239,6 +239,50 @@ def test_nobody_is_blamed() -> None:
     assert said(("a",), "x==1.0") == "cannot be resolved"
 
 
+class Clock:
+    """A clock that each question to the resolver moves on by ``pace`` seconds."""
+
+    def __init__(self, ask: World, pace: float) -> None:
+        self.ask, self.pace, self.now, self.asked = ask, pace, 100.0, 0
+
+    def __call__(self, requirements: Sequence[str], **how: Any) -> Mapping[str, Any]:
+        self.now += self.pace
+        self.asked += 1
+        return self.ask(requirements, **how)
+
+    def conflict(self, *requirements: str, below: Mapping[str, str] | None = None) -> LockError:
+        error = ToolError("cannot be resolved", detail="you require x==1.0")
+        conflict = Conflict(spec("top", *requirements), HELD, below or {}, "3.11", error)
+        return conflict.explained(self, clock=lambda: self.now)
+
+
+def test_what_is_found_in_time_is_said() -> None:
+    free: dict[tuple[str, ...], Any] = {(name,): lock(**{name: ["x"]}, x=[]) for name in "abc"}
+    clock = Clock(World({**free, ("a", "b", "c"): lock(x=[])}), 20 / 3)
+    error = clock.conflict("a", "b", "c")
+    # Two questions for `a`; the first one for `b` takes the rest of the time.
+    assert clock.asked == 3
+    assert error.message == (
+        "Layer `top` conflicts with a layer below: its requirement `a` -> a 7 needs another x"
+        " (alone it takes 7) than 1.0, which layer `base` holds"
+    )
+    assert error.hint == "Change the requirement, or the version in the layer below"
+
+
+def test_nothing_is_found_in_time() -> None:
+    clock = Clock(World({("a",): lock(a=["x"], x=[])}, above=["b"]), 20)
+    error = clock.conflict("b", "a")
+    assert clock.asked == 1
+    assert error.message == "cannot be resolved"
+    assert error.hint == "Which requirement is in the way was not found in 20 seconds"
+
+
+def test_time_that_is_enough() -> None:
+    clock = Clock(World({("b",): lock(b=["x"], x=[]), ("b", "x"): lock(b=["x"], x=[])}), 6)
+    assert clock.conflict("b", below={"x": "base"}).hint.startswith("x 7 would do for all layers")
+    assert clock.asked == 3
+
+
 def test_many_words_of_uv_are_cut_where_ours_say_it() -> None:
     words = "\n".join(f"  uv: line {number}" for number in range(40))
     assert explained(("x>=2",), words).detail.splitlines()[-1] == "  uv: … (28 more lines)"
