@@ -16,7 +16,7 @@ from hatch_venvstacks.archives.parallel import on_all_cores
 from hatch_venvstacks.archives.plan import Plan, Segment, content_length, cut, head
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.reporter import Progress, in_units
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

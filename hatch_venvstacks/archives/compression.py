@@ -17,7 +17,7 @@ from hatch_venvstacks.common.errors import BuildError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from hatch_venvstacks.model.archive_format import ArchiveFormat
+    from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 
 # For zstd that is the option's own: there are higher ones.

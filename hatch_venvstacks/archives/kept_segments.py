@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_venvstacks.archives.compression import Compression
-    from hatch_venvstacks.model.archive_format import ArchiveFormat
+    from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
     from hatch_venvstacks.store.store import Store
 
 # What documents of this module hold, and how: a change raises it.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import parents
 from hatch_venvstacks.deployment.published import FORMAT
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.store.store import key_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from hatch_venvstacks.archives.plan import content_length, read_exactly
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,8 +10,8 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.model.elf import MAGIC as ELF_MAGIC
-from hatch_venvstacks.model.elf import read_elf
+from hatch_venvstacks.model.formats.elf import MAGIC as ELF_MAGIC
+from hatch_venvstacks.model.formats.elf import read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

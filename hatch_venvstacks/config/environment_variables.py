@@ -11,7 +11,7 @@ from packaging.utils import InvalidName, canonicalize_name
 
 from hatch_venvstacks.common.errors import ConfigError, did_you_mean
 from hatch_venvstacks.common.errors import words as words_of
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.workshop import LockingOptions, Upgrade
 from hatch_venvstacks.store.eviction import DEFAULT_SIZE

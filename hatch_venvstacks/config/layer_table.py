@@ -21,7 +21,7 @@ from hatch_venvstacks.config.requirements import ProjectFacts, read_excluded, re
 from hatch_venvstacks.config.runtime_options import read_runtime
 from hatch_venvstacks.config.table import Table, leaves_folder, path_fault
 from hatch_venvstacks.config.uv_tables import read_uv
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.model.spec import (
     DEFAULT_COMPRESSION_LEVEL,
     DEFAULT_LOCK_FILE,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.model.toml import TomlError, read_toml
+from hatch_venvstacks.model.formats.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,7 +20,7 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.namespaces import extending, init_kind
 from hatch_venvstacks.contents.launchers import entry_points, launcher, relocated
 from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.sources.dist_info import record_hash
 
 if TYPE_CHECKING:

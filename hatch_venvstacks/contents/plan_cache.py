@@ -11,7 +11,7 @@ from hatch_venvstacks.common.reporter import Progress
 from hatch_venvstacks.composition.inventory import in_several
 from hatch_venvstacks.contents.distribution import distribution_plans
 from hatch_venvstacks.contents.installation import destination_of
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.locking.index_pinning import registry_of, steered
+from hatch_venvstacks.model.formats.toml import parse_toml, read_toml
 from hatch_venvstacks.model.lock import requires_python
-from hatch_venvstacks.model.toml import parse_toml, read_toml
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 from hatch_venvstacks.sources.uv import run_uv
 

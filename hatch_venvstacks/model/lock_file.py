@@ -16,6 +16,7 @@ from packaging.pylock import Pylock, PylockValidationError
 
 from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.common.wording import Mend
+from hatch_venvstacks.model.formats.toml import TomlError, read_toml
 from hatch_venvstacks.model.index import Index, index_table
 from hatch_venvstacks.model.lock import (
     TOOL,
@@ -28,7 +29,6 @@ from hatch_venvstacks.model.lock import (
 from hatch_venvstacks.model.oldest_systems import OldestSystems, families_by_option
 from hatch_venvstacks.model.platforms import PLATFORMS
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
-from hatch_venvstacks.model.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ from hatch_venvstacks.model.oldest_systems import OldestSystems
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_venvstacks.model.archive_format import ArchiveFormat
+    from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
     from hatch_venvstacks.model.index import Index
     from hatch_venvstacks.model.runtime import RuntimeRequest
 

@@ -21,7 +21,7 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import remove_partial
 from hatch_venvstacks.contents.installation import own_wheel
 from hatch_venvstacks.deployment.published import to_json
-from hatch_venvstacks.model.archive_format import format_of
+from hatch_venvstacks.model.formats.archive_format import format_of
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.pipeline.lock import ensure_lock
 from hatch_venvstacks.pipeline.unchanged import (

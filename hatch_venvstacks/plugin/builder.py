@@ -18,7 +18,7 @@ from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
 from hatch_venvstacks.common.errors import BuildError, VenvLayerError, words
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.plugin.builder_config import VenvLayerConfig
 from hatch_venvstacks.plugin.pyproject import check_metadata, layer_table
 from hatch_venvstacks.plugin.terminal import (

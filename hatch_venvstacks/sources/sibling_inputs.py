@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.config.inherited_variables import named_variables
-from hatch_venvstacks.model.toml import TomlError, read_toml
+from hatch_venvstacks.model.formats.toml import TomlError, read_toml
 from hatch_venvstacks.store.store import key_of
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from hatch_venvstacks.common.errors import ConfigError, words
 from hatch_venvstacks.common.paths import shown_path
-from hatch_venvstacks.model.toml import TomlError, read_toml
+from hatch_venvstacks.model.formats.toml import TomlError, read_toml
 from hatch_venvstacks.sources.dist_info import parse_metadata
 from hatch_venvstacks.sources.local_wheels import is_wheel
 

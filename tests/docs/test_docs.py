@@ -43,9 +43,9 @@ from referencing import Registry, Resource
 
 from hatch_venvstacks.config import environment_variables, inherited_variables
 from hatch_venvstacks.config.layer_table import parse_layer
+from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
-from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.plugin.pyproject import TARGET, layer_table, project_facts
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import demo
 import pytest
 import zstandard
 
-from hatch_venvstacks.model.toml import read_toml
+from hatch_venvstacks.model.formats.toml import read_toml
 
 if TYPE_CHECKING:
     from front_end import FrontEnds

@@ -23,7 +23,7 @@ from hatch_venvstacks.common.errors import BuildError, RuntimeSourceError, VenvL
 from hatch_venvstacks.common.wording import PLAIN
 from hatch_venvstacks.contents.installation import own_wheel
 from hatch_venvstacks.contents.layer_plans import layer_plans
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.workshop import LockingOptions, Projects, Workshop

@@ -13,8 +13,8 @@ from monorepo import RUNTIME, Monorepo
 from simple_index import SimpleIndex, serving
 from wheels import make_wheel
 
+from hatch_venvstacks.model.formats.toml import parse_toml, read_toml
 from hatch_venvstacks.model.lock_file import read_lock
-from hatch_venvstacks.model.toml import parse_toml, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

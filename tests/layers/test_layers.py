@@ -15,8 +15,8 @@ from packaging.pylock import Pylock
 from standalone import make_standalone, sha256_of
 from wheels import make_wheel
 
+from hatch_venvstacks.model.formats.toml import read_toml
 from hatch_venvstacks.model.platforms import host_platform
-from hatch_venvstacks.model.toml import read_toml
 from hatch_venvstacks.sources.runtimes.tree import header_version
 
 if TYPE_CHECKING:

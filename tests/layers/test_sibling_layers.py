@@ -12,7 +12,7 @@ from monorepo import RUNTIME, Monorepo, write
 from packaging.pylock import Pylock
 from wheels import make_wheel
 
-from hatch_venvstacks.model.toml import read_toml
+from hatch_venvstacks.model.formats.toml import read_toml
 from hatch_venvstacks.sources.uv import run_uv
 
 if TYPE_CHECKING:

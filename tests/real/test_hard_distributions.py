@@ -21,7 +21,7 @@ from monorepo import RUNTIME, Monorepo, pypi, write
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
-from hatch_venvstacks.model.toml import parse_toml
+from hatch_venvstacks.model.formats.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

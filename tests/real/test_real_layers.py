@@ -23,10 +23,10 @@ from universe_joint import Joint, select
 from uv import find_uv_bin
 from wheels import make_wheel
 
+from hatch_venvstacks.model.formats.toml import read_toml
 from hatch_venvstacks.model.lock import select_wheels
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, wheel_tags
-from hatch_venvstacks.model.toml import read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from stack_values import APP, RUNTIME
 from uv import find_uv_bin
 
-from hatch_venvstacks.model.toml import parse_toml
+from hatch_venvstacks.model.formats.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_venvstacks.model.elf import read_elf
+from hatch_venvstacks.model.formats.elf import read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hatch_venvstacks.model.elf import ElfFile
+    from hatch_venvstacks.model.formats.elf import ElfFile
     from hatch_venvstacks.sources.runtimes.host import HostPython
 
     Copies = Callable[[str], tuple[HostPython, Path]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import demo
 import pytest
 
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hatch_venvstacks.archives.compression import compression_of
 from hatch_venvstacks.archives.kept_segments import SegmentStore
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
-from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME, ArchiveFormat
 from hatch_venvstacks.store.store import Store
 
 ODD_NAMES = ["a b", "ünï/cödé", "n" * 120, "d" * 200 + "/" + "f" * 255, "-x", "new\nline", "q'\"$"]

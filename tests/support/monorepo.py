@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     import subprocess

@@ -8,7 +8,7 @@ from members import kept_in, plan
 
 from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.plan import Member
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from pathlib import Path

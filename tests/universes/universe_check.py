@@ -25,7 +25,7 @@ from universes import later
 
 from hatch_venvstacks.common.errors import LockError, StaleLockError
 from hatch_venvstacks.common.wording import PLAIN
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.lock import OVER
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import (

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from packaging.pylock import PackageWheel, Pylock
 from uv import find_uv_bin
 
+from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.platforms import PLATFORMS, marker_environment, wheel_tags
-from hatch_venvstacks.model.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

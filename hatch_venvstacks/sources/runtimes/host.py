@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.common.wording import Mend
-from hatch_venvstacks.model.elf import MAGIC, read_elf
+from hatch_venvstacks.model.formats.elf import MAGIC, read_elf
 from hatch_venvstacks.sources.runtimes.run_path import ElfError, change_run_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_venvstacks.model.elf import ElfFile
+    from hatch_venvstacks.model.formats.elf import ElfFile
 
 CHANGE_PYTHON = Mend("{change_python}")
 OTHER_PYTHON = Mend(

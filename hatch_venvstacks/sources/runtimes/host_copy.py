@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.model.elf import MAGIC, ElfFile, read_elf
+from hatch_venvstacks.model.formats.elf import MAGIC, ElfFile, read_elf
 from hatch_venvstacks.sources.runtimes.host import (
     NEUTRAL_PREFIX,
     OTHER_PYTHON,

@@ -6,7 +6,7 @@ import io
 import struct
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.model.elf import open_elf, run_paths
+from hatch_venvstacks.model.formats.elf import open_elf, run_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -25,7 +25,7 @@ from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.compression import Compression
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.archives.tar_format import END_OF_ARCHIVE, compress
-from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME, ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ from members import ODD_NAMES, kept_in, plan
 
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.plan import Member, Plan, member_of
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

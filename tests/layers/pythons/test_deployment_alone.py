@@ -22,7 +22,7 @@ from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.metadata import describe_archive
 from hatch_venvstacks.archives.plan import Member
 from hatch_venvstacks.deployment.published import FORMAT, LAYER_JSON, to_json
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.model.lock import Lock, LockInputs
 
 if TYPE_CHECKING:

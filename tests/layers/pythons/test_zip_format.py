@@ -20,7 +20,7 @@ import hashlib, pathlib, tempfile, zlib
 from hatch_venvstacks.archives.compression import compression_of
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
 from hatch_venvstacks.archives.zip_format import compress, join
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 text = "".join(f"{number * number}\\n" for number in range(50_000)).encode()
 plans = [
     Plan(PlanKind.HEAD, "", "", (Member(""), Member("a"))),

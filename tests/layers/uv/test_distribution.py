@@ -18,7 +18,7 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.contents.distribution import Destination, distribution_plans
 from hatch_venvstacks.contents.prefix import Installed, read_prefix
 from hatch_venvstacks.contents.uv_install import Installer
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.lock import LockedWheel
 from hatch_venvstacks.model.platforms import host_platform
 from hatch_venvstacks.sources.runtimes.script_header import posix_header

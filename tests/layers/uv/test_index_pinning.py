@@ -12,9 +12,9 @@ from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import ToolError
 from hatch_venvstacks.locking.index_pinning import registry_of, steered, with_indexes
+from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.index import Index, index_table
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 from hatch_venvstacks.sources.uv import run_uv
 

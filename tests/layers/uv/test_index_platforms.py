@@ -9,11 +9,11 @@ from packaging.pylock import Pylock
 from resolving import CP, MINOR, World, make_world
 from wheels import make_wheel
 
+from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.lock import select_wheels
 from hatch_venvstacks.model.lock_file import dump_lock
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.toml import parse_toml
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError, RuntimeSourceError, StackError, StaleLockError
 from hatch_venvstacks.config.environment_variables import LOCKED
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import host_platform
 from hatch_venvstacks.model.runtime import RuntimeOrigin, RuntimeRequest

@@ -16,7 +16,7 @@ from monorepo import write
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import BuildError, ToolError
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.workshop import Workshop
 from hatch_venvstacks.sources.sibling_wheel import SiblingWheels, WheelBuilder, check_wheel

@@ -19,7 +19,7 @@ from members import kept_in
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from hatch_venvstacks.archives.compression import (
     open_stream,
 )
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from members import kept_in, plan
 from hatch_venvstacks.archives.archive import Archive, DamagedSegmentError, pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, Stored, content_length, read
 from hatch_venvstacks.common.digest import file_sha256
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.store.eviction import evict
 from hatch_venvstacks.store.store import key_of
 

@@ -15,7 +15,7 @@ from hatch_venvstacks.archives.compression import library_version
 from hatch_venvstacks.archives.metadata import describe_archive
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind
 from hatch_venvstacks.deployment.published import to_json
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.model.lock import Lock, LockInputs
 
 if TYPE_CHECKING:

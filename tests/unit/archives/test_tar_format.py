@@ -18,7 +18,7 @@ from hatch_venvstacks.archives.compression import compression_of
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.archives.tar_format import END_OF_ARCHIVE, compress
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME, ArchiveFormat
 
 FAST, ZSTD = (compression_of(ArchiveFormat.TAR_ZST, level) for level in (1, 3))
 

@@ -18,7 +18,7 @@ from members import ODD_NAMES, Restless, any_path, kept_in, plan
 from hatch_venvstacks.archives.archive import Archive, pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import MEMBER_TIME, ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME, ArchiveFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

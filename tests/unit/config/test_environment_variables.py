@@ -16,7 +16,7 @@ from hatch_venvstacks.config.environment_variables import (
     named_platforms,
     source_date,
 )
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.workshop import LockingOptions, Upgrade
 from hatch_venvstacks.store.eviction import DEFAULT_SIZE
 

@@ -21,7 +21,7 @@ from hatch_venvstacks.config.layer_table import (
     module_name,
     parse_layer,
 )
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.model.runtime import RuntimeOrigin, RuntimeRequest
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 

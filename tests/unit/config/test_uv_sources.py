@@ -7,8 +7,8 @@ import pytest
 
 from hatch_venvstacks.config.uv_project import UvProject, UvTable
 from hatch_venvstacks.config.uv_tables import read_uv
+from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.spec import PackageSource, UvSettings
-from hatch_venvstacks.model.toml import parse_toml
 
 ROOT = Path("/repo/apps/demo")
 

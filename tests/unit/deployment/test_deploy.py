@@ -18,7 +18,7 @@ from hatch_venvstacks.archives.plan import Member
 from hatch_venvstacks.common.errors import DeployError
 from hatch_venvstacks.deployment.deploy import deploy_archive
 from hatch_venvstacks.deployment.published import FORMAT, LAYER_JSON
-from hatch_venvstacks.model.archive_format import ArchiveFormat
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 from hatch_venvstacks.pipeline.export import write_layer
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from hatch_venvstacks.common.errors import LockError
+from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.lock import IndexInputs, Lock, LockInputs
 from hatch_venvstacks.model.lock_file import (
@@ -26,7 +27,6 @@ from hatch_venvstacks.model.lock_file import (
     write_lock,
 )
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin
-from hatch_venvstacks.model.toml import parse_toml
 
 SHA = "0" * 64
 MARKER = "sys_platform == 'linux' and platform_machine == 'x86_64'"

@@ -13,7 +13,7 @@ from members import kept_in
 from hatch_venvstacks.archives.archive import pack
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.model.archive_format import MEMBER_TIME
+from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.pipeline.export import write_layer
 
 if TYPE_CHECKING:

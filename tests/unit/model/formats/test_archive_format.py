@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hatch_venvstacks.model.archive_format import ArchiveFormat, format_of
+from hatch_venvstacks.model.formats.archive_format import ArchiveFormat, format_of
 from hatch_venvstacks.model.platforms import PLATFORMS
 
 
