@@ -24,12 +24,6 @@ def front_ends(shared_folder: Path) -> FrontEnds:
     return make_front_ends(shared_folder)
 
 
-@pytest.fixture(scope="session")
-def plugin_wheel(front_ends: FrontEnds) -> Path:
-    """A folder with a wheel of the plugin, built for this session."""
-    return front_ends.wheels
-
-
 @pytest.fixture
 def wheel_index(tmp_path: Path) -> Path:
     """A folder for wheels that a test makes up (:mod:`wheels`), for find-links.
