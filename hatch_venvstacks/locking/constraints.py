@@ -44,15 +44,16 @@ def check_siblings(
     """
     for sibling in siblings:
         for platform in ground.platforms:
-            one = held[platform.name].get(sibling.name)
-            if one is None or not marker_holds(sibling.marker, platform, ground.python):
+            package = held[platform.name].get(sibling.name)
+            if package is None or not marker_holds(sibling.marker, platform, ground.python):
                 continue
-            roots = [project.root for project in projects if _is(one, project) and project.root]
+            roots = [project.root for project in projects if _is(package, project) and project.root]
             if not any(root.resolve() == sibling.root.resolve() for root in roots):
                 shown = shown_path(sibling.root, spec.root)
                 raise LockError(
                     f"Layer `{spec.name}` takes `{sibling.name}` from `{shown}`, but layer"
-                    f" `{one.layer}` below holds {one.name} {one.version} from elsewhere",
+                    f" `{package.layer}` below holds {package.name} {package.version} from"
+                    " elsewhere",
                     hint="Give it the same source in both layers: `[tool.uv.sources]`",
                 )
 
@@ -93,7 +94,7 @@ def folder_package(
     # uv's path may be relative to the folder of the resolution.
     if place is None or Path(ground.work, "in", place).resolve().parent != _stubs(ground).resolve():
         return None
-    (sibling,) = (one for one in siblings if one.name == package.name)
+    (sibling,) = (candidate for candidate in siblings if candidate.name == package.name)
     marker = common_marker(targets, ground.platforms)
     return Package(
         name=package.name,
@@ -102,12 +103,12 @@ def folder_package(
     )
 
 
-def _is(one: Held | None, project: HeldProject) -> bool:
+def _is(package: Held | None, project: HeldProject) -> bool:
     """Whether what is held is that project, and not a wheel from an index."""
     return (
-        one is not None
-        and (one.name, one.layer) == (project.name, project.layer)
-        and bool(one.requires)
+        package is not None
+        and (package.name, package.layer) == (project.name, project.layer)
+        and bool(package.requires)
     )
 
 
@@ -133,7 +134,9 @@ def wheel_constraints(
     for source in spec.uv.sources:
         if source.path is None or not is_wheel(source.path):
             continue
-        targets = [one for one in ground.platforms if source.name not in held[one.name]]
+        targets = [
+            platform for platform in ground.platforms if source.name not in held[platform.name]
+        ]
         if not targets:
             continue
         if not source.path.is_file():

@@ -86,24 +86,26 @@ class Conflict:
         return LockError(
             f"Layer `{self.spec.name}` conflicts with a layer below: {'; '.join(lines)}",
             detail=_shortened(self.error.detail),
-            hint=self._way_out(list(dict.fromkeys(one for one, _ in found)), ask),
+            hint=self._way_out(list(dict.fromkeys(package for package, _ in found)), ask),
         )
 
     @cached_property
     def _held(self) -> Mapping[str, Mapping[str, Held]]:
         # What a version hides may differ from platform to platform, and does not matter here.
         return {
-            platform: {name: replace(one, shadowed=()) for name, one in names.items()}
+            platform: {name: replace(package, shadowed=()) for name, package in names.items()}
             for platform, names in self.held.items()
         }
 
     def _everything(self) -> list[Held]:
-        return list(dict.fromkeys(one for names in self._held.values() for one in names.values()))
+        return list(
+            dict.fromkeys(package for names in self._held.values() for package in names.values())
+        )
 
-    def _on(self, one: Held, platforms: Sequence[str] = ()) -> str:
-        """Where ``one`` is held, or in the way, if that is not on all platforms."""
+    def _on(self, package: Held, platforms: Sequence[str] = ()) -> str:
+        """Where ``package`` is held, or in the way, if that is not on all platforms."""
         where = platforms or [
-            name for name, held in self._held.items() if held.get(one.name) == one
+            name for name, held in self._held.items() if held.get(package.name) == package
         ]
         return "" if len(where) == len(self._held) else f" on {', '.join(where)}"
 
@@ -113,20 +115,20 @@ class Conflict:
         for text in self.spec.requirements:
             requirement = Requirement(text)
             for platform, names in self._held.items():
-                one = names.get(canonicalize_name(requirement.name))
+                package = names.get(canonicalize_name(requirement.name))
                 if (
-                    one is not None
+                    package is not None
                     and marker_holds(requirement.marker, PLATFORMS[platform], self.python)
-                    and not requirement.specifier.contains(one.version, prereleases=True)
+                    and not requirement.specifier.contains(package.version, prereleases=True)
                 ):
-                    found.setdefault((one, text), []).append(platform)
-        for (one, text), platforms in found.items():
-            held = f"layer `{one.layer}` holds {one.name} {one.version}"
-            yield one, f"it requires `{text}`, but {held}{self._on(one, platforms)}"
+                    found.setdefault((package, text), []).append(platform)
+        for (package, text), platforms in found.items():
+            held = f"layer `{package.layer}` holds {package.name} {package.version}"
+            yield package, f"it requires `{text}`, but {held}{self._on(package, platforms)}"
 
     def _through_others(self, ask: Ask) -> Iterator[tuple[Held, str]]:
         """What the layer's requirements require in another version than a layer below holds."""
-        if not any(blames(self.error, one) for one in self._everything()):
+        if not any(blames(self.error, package) for package in self._everything()):
             return
         is_together = True
         for text, error in self._culprits(ask):
@@ -143,12 +145,12 @@ class Conflict:
             packages = ask(requirements, above=False, anywhere=True)["package"]
         except ToolError:
             return
-        for one in self._everything():
-            if not blames(error, one):
+        for package in self._everything():
+            if not blames(error, package):
                 continue
-            ways = [way for text in requirements if (way := _chain(packages, text, one.name))]
+            ways = [way for text in requirements if (way := _chain(packages, text, package.name))]
             if ways:
-                yield one, _line(min(ways, key=len), packages, one) + self._on(one)
+                yield package, _line(min(ways, key=len), packages, package) + self._on(package)
 
     def _culprits(self, ask: Ask) -> Iterator[tuple[str, ToolError]]:
         """The requirements that have no resolution above the layers below, each on its own."""
@@ -160,7 +162,7 @@ class Conflict:
     def _way_out(self, blamed: Sequence[Held], ask: Ask) -> str:
         """Which versions would do for all layers, if there are such."""
         requirements = tuple(sorted({*self.spec.requirements, *self.below}))
-        names = {one.name for one in blamed}
+        names = {package.name for package in blamed}
         change = "Change the requirement, or the version in the layer below"
         try:
             packages = ask(requirements, above=False)["package"]
@@ -182,17 +184,18 @@ class Conflict:
             because = f": those below require {', '.join(wanted)}" if wanted else ""
             return f"No version does for all layers{because}. Change one of the requirements"
         would = [
-            f"{one.name} {version} would do for all layers: lock `{one.layer}` again with"
-            f" `{one.name}=={version}`, then this layer"
-            for one in blamed
-            if (version := " or ".join(_versions(packages, one.name))) and version != one.version
+            f"{package.name} {version} would do for all layers: lock `{package.layer}` again with"
+            f" `{package.name}=={version}`, then this layer"
+            for package in blamed
+            if (version := " or ".join(_versions(packages, package.name)))
+            and version != package.version
         ]
         return "; ".join(would) or change
 
 
-def blames(error: ToolError, one: Held) -> bool:
+def blames(error: ToolError, package: Held) -> bool:
     """Whether uv's words name the very version that a layer below holds."""
-    name, version = re.escape(one.name), re.escape(one.version)
+    name, version = re.escape(package.name), re.escape(package.version)
     pattern = rf"(?<![\w.-]){name}(\{{[^}}]*\}})?=={version}(?![\w.])"
     return re.search(pattern, error.detail) is not None
 
@@ -218,15 +221,15 @@ def _fault(ask: Ask, text: str) -> ToolError | None:
     return None
 
 
-def _line(way: Sequence[str], packages: Sequence[Mapping[str, Any]], one: Held) -> str:
-    """``way`` begins with a requirement as it is written, and ends with the name of ``one``."""
+def _line(way: Sequence[str], packages: Sequence[Mapping[str, Any]], package: Held) -> str:
+    """``way`` begins with a requirement as it is written, and ends with the name of ``package``."""
     names = way[1:-1]
     steps = [f"{name} {version}" for name in names for version in _versions(packages, name)[:1]]
     through = " -> ".join([f"`{way[0]}`", *steps])
-    takes = " or ".join(_versions(packages, one.name))
+    takes = " or ".join(_versions(packages, package.name))
     return (
-        f"its requirement {through} needs another {one.name} (alone it takes {takes}) than"
-        f" {one.version}, which layer `{one.layer}` holds"
+        f"its requirement {through} needs another {package.name} (alone it takes {takes}) than"
+        f" {package.version}, which layer `{package.layer}` holds"
     )
 
 
@@ -239,8 +242,11 @@ def _chain(packages: Sequence[Mapping[str, Any]], text: str, wanted: str) -> lis
     requires: dict[str, list[str]] = {}
     for package in packages:
         extras = package.get("optional-dependencies", {}).values()
-        both = (*package.get("dependencies", ()), *(one for extra in extras for one in extra))
-        requires.setdefault(package["name"], []).extend(one["name"] for one in both)
+        both = (
+            *package.get("dependencies", ()),
+            *(dependency for extra in extras for dependency in extra),
+        )
+        requires.setdefault(package["name"], []).extend(dependency["name"] for dependency in both)
     name = str(canonicalize_name(Requirement(text).name))
     ways = deque([[text, name]])
     seen: set[str] = set()
@@ -250,7 +256,7 @@ def _chain(packages: Sequence[Mapping[str, Any]], text: str, wanted: str) -> lis
             return way
         if way[-1] not in seen:
             seen.add(way[-1])
-            ways.extend([*way, one] for one in requires.get(way[-1], ()))
+            ways.extend([*way, name] for name in requires.get(way[-1], ()))
     return []
 
 

@@ -112,10 +112,14 @@ def _of_values(before: IndexInputs, now: IndexInputs) -> Iterator[str]:
             f" was {before.exclude_newer or 'not set'}"
         )
     yield from (
-        f"find-links added: {one}" for one in now.find_links if one not in before.find_links
+        f"find-links added: {location}"
+        for location in now.find_links
+        if location not in before.find_links
     )
     yield from (
-        f"find-links removed: {one}" for one in before.find_links if one not in now.find_links
+        f"find-links removed: {location}"
+        for location in before.find_links
+        if location not in now.find_links
     )
     for key in sorted({*before.options, *now.options}):
         if before.options.get(key) != now.options.get(key):

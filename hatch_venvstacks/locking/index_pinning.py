@@ -55,7 +55,11 @@ def steered(
         except ToolError:
             # What is not needed may be in the way, on one platform or on all.
             tried = _each_alone(project, indexes, platforms, extra, run)
-            fine = {name: one for name, one in tried.items() if not isinstance(one, ToolError)}
+            fine = {
+                name: outcome
+                for name, outcome in tried.items()
+                if not isinstance(outcome, ToolError)
+            }
             extra = _serving(_names_in(fine, indexes), indexes, platforms, python)
         else:
             occurring = _occurring(found[1], indexes, platforms, python)
@@ -117,7 +121,11 @@ def with_indexes(
     changed = {**project, "tool": {**project["tool"], "uv": uv}}
     if extra:
         requirements = [
-            _requirement(name, [one for one in platforms if one.name in extra[name]], platforms)
+            _requirement(
+                name,
+                [platform for platform in platforms if platform.name in extra[name]],
+                platforms,
+            )
             for name in sorted(extra)
         ]
         changed["project"] = {

@@ -29,7 +29,11 @@ def check_pythons(lock: Lock, siblings: Sequence[Sibling], python: str) -> None:
 
     :raises LockError: where one does not.
     """
-    faults = [python_fault(one, python) for one in siblings if one.name in lock.inputs.projects]
+    faults = [
+        python_fault(sibling, python)
+        for sibling in siblings
+        if sibling.name in lock.inputs.projects
+    ]
     if any(faults):
         raise LockError(
             "; ".join(fault for fault in faults if fault),
@@ -42,15 +46,15 @@ def sibling_changes(lock: Lock, siblings: Sequence[Sibling], python: str) -> lis
 
     Their sources may change: a wheel is built from them whenever the layer is.
     """
-    now = {one.name: one for one in siblings}
+    now = {sibling.name: sibling for sibling in siblings}
     lines: list[str] = []
     for platform in lock.targets:
         for package in lock.added(platform.name):
             name = str(package.name)
-            one = now.get(name)
-            if one is not None and not marker_holds(one.marker, platform, python):
-                one = None
-            lines += _changes(package, one, lock)
+            sibling = now.get(name)
+            if sibling is not None and not marker_holds(sibling.marker, platform, python):
+                sibling = None
+            lines += _changes(package, sibling, lock)
     return list(dict.fromkeys(lines))
 
 
@@ -68,37 +72,42 @@ def refused_versions(
     """
     wanted = list(_wanted(lock, spec, siblings))
     computed: list[Sibling | HeldProject] = [
-        *(one for one in siblings if one.name in lock.inputs.projects and not one.static),
-        *(one for one in projects if one.sibling and not one.static),
+        *(
+            sibling
+            for sibling in siblings
+            if sibling.name in lock.inputs.projects and not sibling.static
+        ),
+        *(project for project in projects if project.sibling and not project.static),
     ]
     lines = [
-        f"the version of `{one.name}` ({shown_path(one.root, lock.path.parent)}) is now"
-        f" {one.version}, which `{requirement}` of `{place}` does not allow"
-        for one in computed
+        f"the version of `{project.name}` ({shown_path(project.root, lock.path.parent)}) is now"
+        f" {project.version}, which `{requirement}` of `{place}` does not allow"
+        for project in computed
         for requirement, place in wanted
-        if one.root is not None and _refuses(requirement, one, lock, python)
+        if project.root is not None and _refuses(requirement, project, lock, python)
     ]
     return list(dict.fromkeys(lines))
 
 
-def _changes(package: Package, one: Sibling | None, lock: Lock) -> Iterator[str]:
+def _changes(package: Package, sibling: Sibling | None, lock: Lock) -> Iterator[str]:
     name, folder = package.name, lock.path.parent
-    place = shown_path(one.root, folder) if one is not None else ""
+    place = shown_path(sibling.root, folder) if sibling is not None else ""
     if package.directory is None:
-        if one is not None:
+        if sibling is not None:
             yield f"`{name}` is now the project in {place}"
         return
     before = lock.inputs.projects[str(name)]
-    if one is None:
+    if sibling is None:
         yield f"`{name}` is no longer the project in {package.directory.path}"
         return
     if place != package.directory.path:
         yield f"`{name}` is now the project in {place}, was that in {package.directory.path}"
-    if one.static != before.static:
-        yield f"the version of `{name}` ({place}) is now {'static' if one.static else 'dynamic'}"
-    elif one.static and one.version != before.version:
-        yield f"the version of `{name}` ({place}) is now {one.version}, it was {before.version}"
-    if one.digest != before.requires:
+    if sibling.static != before.static:
+        now = "static" if sibling.static else "dynamic"
+        yield f"the version of `{name}` ({place}) is now {now}"
+    elif sibling.static and sibling.version != before.version:
+        yield f"the version of `{name}` ({place}) is now {sibling.version}, it was {before.version}"
+    if sibling.digest != before.requires:
         yield f"the requirements of `{name}` ({place}) have changed"
 
 
@@ -112,7 +121,7 @@ def _wanted(
     }
     # What they require is said there.
     described = {
-        canonicalize_name(one["name"]) for one in spec.uv.options.get("dependency-metadata", ())
+        canonicalize_name(entry["name"]) for entry in spec.uv.options.get("dependency-metadata", ())
     }
     texts = [(text, spec.name) for text in spec.requirements]
     for sibling in siblings:
@@ -125,14 +134,16 @@ def _wanted(
             yield requirement, place
 
 
-def _refuses(requirement: Requirement, one: Sibling | HeldProject, lock: Lock, python: str) -> bool:
-    """Whether ``requirement`` counts on a platform that has ``one``, and does not allow it."""
-    if requirement.name != one.name or requirement.specifier.contains(
-        one.version, prereleases=True
+def _refuses(
+    requirement: Requirement, project: Sibling | HeldProject, lock: Lock, python: str
+) -> bool:
+    """Whether ``requirement`` counts on a platform that has ``project``, and does not allow it."""
+    if requirement.name != project.name or requirement.specifier.contains(
+        project.version, prereleases=True
     ):
         return False
     return any(
-        one.name in lock.inputs.below.get(platform.name, {})
+        project.name in lock.inputs.below.get(platform.name, {})
         and marker_holds(requirement.marker, platform, python)
         for platform in lock.targets
     )

@@ -35,7 +35,7 @@ def staleness(
     lines = [
         *_difference("requirement", spec.requirements, inputs.requirements),
         *_runtime_changes(spec, inputs.runtime),
-        *_difference("platform", [one.name for one in targets], inputs.platforms),
+        *_difference("platform", [target.name for target in targets], inputs.platforms),
         *_target_changes(lock, targets),
         *_difference("excluded package", _relevant(lock, spec, excluded), inputs.excluded),
     ]
@@ -45,7 +45,7 @@ def staleness(
             known = inputs.below.get(target.name, {})
             for line in _below_changes(known, provided.get(target.name, {})):
                 changes.setdefault(line, []).append(target.name)
-    common = [name for name in inputs.platforms if name in {one.name for one in targets}]
+    common = [name for name in inputs.platforms if name in {target.name for target in targets}]
     for line, names in changes.items():
         lines.append(line if names == common else f"{line} ({', '.join(names)})")
     return lines
@@ -87,8 +87,8 @@ def python_changes(lock: Lock, runtime: LockedRuntime, release: str = "") -> lis
 
 
 def _difference(what: str, now: Sequence[str], before: Sequence[str]) -> Iterator[str]:
-    yield from (f"{what} added: {one}" for one in now if one not in before)
-    yield from (f"{what} removed: {one}" for one in before if one not in now)
+    yield from (f"{what} added: {value}" for value in now if value not in before)
+    yield from (f"{what} removed: {value}" for value in before if value not in now)
 
 
 def _relevant(lock: Lock, spec: LayerSpec, excluded: Sequence[str]) -> list[str]:

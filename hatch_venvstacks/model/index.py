@@ -92,9 +92,9 @@ def _path_of(path: str) -> str:
     return url2pathname(path)  # pragma: no cover (windows)
 
 
-def same_url(one: str, other: str) -> bool:
+def same_url(first: str, other: str) -> bool:
     """Whether two addresses are the same index; a slash at the end makes no difference."""
-    return one.rstrip("/") == other.rstrip("/")
+    return first.rstrip("/") == other.rstrip("/")
 
 
 def _check_remote(text: str) -> None:

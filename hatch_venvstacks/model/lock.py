@@ -121,7 +121,7 @@ class Lock:
 
         :raises LockError: where the lock is not for it.
         """
-        found = [one for one in self.targets if one.name == platform]
+        found = [target for target in self.targets if target.name == platform]
         if not found:
             raise LockError(
                 f"The lock is not for {platform}: {self.path}",

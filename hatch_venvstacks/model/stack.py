@@ -194,7 +194,9 @@ class _Orders:
         if key not in self._orders:
             bases = [self._base(layer, folder) for folder in layer.base_layers]
             twice = [
-                base.name for i, base in enumerate(bases) if any(base is one for one in bases[:i])
+                base.name
+                for i, base in enumerate(bases)
+                if any(base is earlier for earlier in bases[:i])
             ]
             if twice:
                 raise StackError(
