@@ -155,7 +155,7 @@ def _join(
             sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
     except FileNotFoundError as error:
         # Where it could not be held: a store on another file system, or of another user.
-        found = (one.stored for one in pieces if str(one.stored.path) == error.filename)
+        found = (piece.stored for piece in pieces if str(piece.stored.path) == error.filename)
         lost = next(found, None)
         if lost is None:
             raise

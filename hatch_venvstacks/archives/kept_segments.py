@@ -85,7 +85,9 @@ class SegmentStore:
             StoredSegment(self._store.segment(sha256), size, sha256)
             for size, sha256 in document["segments"]
         )
-        if any(one.sha256 in self._damaged or not _is_there(one.path) for one in segments):
+        if any(
+            segment.sha256 in self._damaged or not _is_there(segment.path) for segment in segments
+        ):
             return None
         for segment in segments:
             note_use(segment.path)

@@ -43,8 +43,8 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
             yield value
         # Where spaces are in it that should be encoded, the parts end up in several words.
         if name.upper() in _ADDRESSES:
-            for one in value.split(","):
-                user = one.partition("://")[2].rpartition("@")[0]
+            for address in value.split(","):
+                user = address.partition("://")[2].rpartition("@")[0]
                 yield from (part for part in re.split(r"[\s:/@]+", user) if len(part) > 3)
         # A variable may hold several addresses.
         for part in value.split():

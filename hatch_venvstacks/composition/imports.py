@@ -132,26 +132,26 @@ def _hidden(name: str, winner: ModuleTree, other: ModuleTree) -> Iterator[Findin
         lost = [name]
     dotted = name.replace("/", ".")
     if lost:
-        one, example = theirs[lost[0]], lost[0].replace("/", ".")
+        hidden, example = theirs[lost[0]], lost[0].replace("/", ".")
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         yield Finding(
             Check.SPLIT_PACKAGE,
-            (dotted, first.distribution, one.distribution),
+            (dotted, first.distribution, hidden.distribution),
             f"The package `{dotted}` is split over layers: because of that of"
             f" `{first.distribution}` in layer `{winner.layer}`, `{example}`{more}"
-            f" of `{one.distribution}` in layer `{other.layer}` cannot be imported",
+            f" of `{hidden.distribution}` in layer `{other.layer}` cannot be imported",
         )
         return
-    changed = [module for module, one in theirs.items() if _differ(one, mine[module])]
+    changed = [module for module, hidden in theirs.items() if _differ(hidden, mine[module])]
     if changed:
-        one = theirs[changed[0]]
+        hidden = theirs[changed[0]]
         yield Finding(
             Check.SHADOWED_MODULE,
-            (dotted, first.distribution, one.distribution),
+            (dotted, first.distribution, hidden.distribution),
             f"`{dotted}` of `{first.distribution}` in layer `{winner.layer}` hides that of"
-            f" `{one.distribution}` in layer `{other.layer}`",
+            f" `{hidden.distribution}` in layer `{other.layer}`",
         )
 
 
-def _differ(one: Module, other: Module) -> bool:
-    return one.digest != other.digest
+def _differ(module: Module, other: Module) -> bool:
+    return module.digest != other.digest

@@ -122,9 +122,9 @@ def in_several(names: Iterable[AbstractSet[str]]) -> set[str]:
     """What more than one of ``names`` has."""
     seen: set[str] = set()
     several: set[str] = set()
-    for one in names:
-        several |= seen & one
-        seen |= one
+    for found in names:
+        several |= seen & found
+        seen |= found
     return several
 
 
@@ -142,7 +142,9 @@ def to_document(inventory: Inventory) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> Inventory:
     """The inverse of :func:`to_document`."""
     natives = {
-        path: Native(one["soname"], *(tuple(one[key]) for key in ("needed", "rpath", "runpath")))
-        for path, one in document["natives"].items()
+        path: Native(
+            native["soname"], *(tuple(native[key]) for key in ("needed", "rpath", "runpath"))
+        )
+        for path, native in document["natives"].items()
     }
     return Inventory(**{**document, "natives": natives})

@@ -102,14 +102,14 @@ def preloaded(
     found: dict[tuple[str, str], None] = {}
     seen = visible(layers)
     known = [
-        *((layer.name, path, one) for layer in seen for path, one in _all_natives(layer)),
-        *((layers[-1].name, path, one) for path, one in runtime().items()),
+        *((layer.name, path, native) for layer in seen for path, native in _all_natives(layer)),
+        *((layers[-1].name, path, native) for path, native in runtime().items()),
     ]
     for pattern in patterns:
         fitting = [
             (layer, path)
-            for layer, path, one in known
-            if fnmatchcase(posixpath.basename(path), pattern) or fnmatchcase(one.soname, pattern)
+            for layer, path, native in known
+            if fnmatchcase(posixpath.basename(path), pattern) or fnmatchcase(native.soname, pattern)
         ]
         if not fitting:
             raise BuildError(
@@ -195,7 +195,9 @@ class _Linker:
 
     def missing(self) -> tuple[Finding, ...]:
         """Libraries that neither a layer has nor the platform: once for each distribution."""
-        absent = {key: one for key, one in self._missing.items() if key not in self._resolved}
+        absent = {
+            key: missing for key, missing in self._missing.items() if key not in self._resolved
+        }
         names = self.libraries.names() if absent else set()
         first: dict[tuple[str, str], str] = {}
         for (path, needed), distribution in sorted(absent.items()):

@@ -58,8 +58,8 @@ class ModuleTree:
         found = self.found(name)
         if found is not None:
             yield name, found
-        for module, one in self.modules.get(name, {}).items():
-            yield f"{name}/{module}", one
+        for module, found in self.modules.get(name, {}).items():
+            yield f"{name}/{module}", found
         for package in sorted(self.packages.get(name, ())):
             yield from self.all_below(f"{name}/{package}")
 

@@ -68,7 +68,7 @@ def _extends_path(statement: ast.stmt) -> bool:
 
 def _opens_namespace(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Try):
-        handlers = [one for handler in statement.handlers for one in handler.body]
+        handlers = [handled for handler in statement.handlers for handled in handler.body]
         return all(map(_opens_namespace, [*statement.body, *handlers, *statement.orelse]))
     if isinstance(statement, ast.ImportFrom):
         return statement.module == "pkgutil"

@@ -100,15 +100,15 @@ class StackLibraries:
         return folder in self._packages[layer]
 
     def below(self, layer: str, folder: str) -> list[tuple[str, FoundLibrary]]:
-        return [one for one in self.natives(layer) if one[0].startswith(f"{folder}/")]
+        return [library for library in self.natives(layer) if library[0].startswith(f"{folder}/")]
 
     def libraries(self, layer: str, folder: str) -> list[tuple[str, FoundLibrary]]:
         """The libraries in ``folder`` itself that are not tagged as extension modules."""
         return [
-            one
-            for one in self.natives(layer)
-            if posixpath.dirname(one[0]) == folder
-            and not any(tag in posixpath.basename(one[0]) for tag in _EXTENSIONS)
+            library
+            for library in self.natives(layer)
+            if posixpath.dirname(library[0]) == folder
+            and not any(tag in posixpath.basename(library[0]) for tag in _EXTENSIONS)
         ]
 
     def has_file(self, path: str) -> bool:
@@ -126,7 +126,9 @@ class StackLibraries:
 
     def runtime_names(self) -> set[str]:
         known = self._runtime().items()
-        return {name for path, one in known for name in (one.soname, posixpath.basename(path))}
+        return {
+            name for path, native in known for name in (native.soname, posixpath.basename(path))
+        }
 
 
 def _found_in(layer: LayerContents) -> Iterator[tuple[str, FoundLibrary]]:

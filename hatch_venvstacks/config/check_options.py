@@ -44,7 +44,7 @@ def _patterns(table: Table, check: str, value: Any) -> list[tuple[str, str]]:
     for pattern, level in value.items():
         place = f"Field `{table.location}.{check}.{pattern}`"
         if level not in list(Level):
-            meant = did_you_mean(level, [str(one) for one in Level]) if _is_text(level) else ""
+            meant = did_you_mean(level, [str(known) for known in Level]) if _is_text(level) else ""
             table.fault(f"{place} must be one of {listing(Level)}{meant}")
         elif not pattern:
             table.fault(f"Field {table.field(check)} has an empty pattern")

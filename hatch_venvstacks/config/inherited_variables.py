@@ -106,7 +106,9 @@ def _absolute(name: str, value: str) -> str:
     separator = _LOCATIONS.get(name)
     if separator is None:
         return value
-    return separator.join(_location(one, name) for one in value.split(separator) if one)
+    return separator.join(
+        _location(location, name) for location in value.split(separator) if location
+    )
 
 
 def _location(text: str, variable: str) -> str:

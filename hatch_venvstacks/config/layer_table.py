@@ -322,5 +322,5 @@ def _lock_file(options: Table, root: Path) -> Path:
 
 
 def _archive_format(options: Table) -> ArchiveFormat | None:
-    name = options.choice("archive-format", [str(one) for one in ArchiveFormat])
+    name = options.choice("archive-format", [str(known) for known in ArchiveFormat])
     return None if name is None else ArchiveFormat(name)

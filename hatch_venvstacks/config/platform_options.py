@@ -47,7 +47,7 @@ def _oldest_system(options: Table, family: SystemFamily) -> OldestSystem | None:
     release = family.parsed(text)
     if release and family.first <= release <= (family.last or release):
         return family.since(release)
-    first, last = (family.spelled(one) for one in (family.first, family.last))
+    first, last = (family.spelled(release) for release in (family.first, family.last))
     place = f"Field {options.field(family.option)} must be"
     such = f"{place} a release of {family.name} such as `{family.spelled(family.default)}`, not"
     if not family.last:

@@ -100,7 +100,7 @@ def _members(root: Path, document: Mapping[str, Any]) -> dict[str, Path]:
 
 def _matches(root: Path, workspace: object, key: str) -> Iterator[Path]:
     patterns = workspace.get(key, []) if isinstance(workspace, dict) else None
-    if not isinstance(patterns, list) or not all(isinstance(one, str) for one in patterns):
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
         raise ConfigError(
             f"Field `tool.uv.workspace.{key}` in `{root / 'pyproject.toml'}` must be an array of"
             " strings"
@@ -113,8 +113,8 @@ def _matches(root: Path, workspace: object, key: str) -> Iterator[Path]:
                 yield folder
 
 
-def _wants_members(one: UvTable) -> bool:
-    sources = one.table.get("sources", {})
+def _wants_members(uv_table: UvTable) -> bool:
+    sources = uv_table.table.get("sources", {})
     entries = sources.values() if isinstance(sources, dict) else ()
     flat = (each for value in entries for each in (value if isinstance(value, list) else [value]))
     return any(isinstance(each, dict) and "workspace" in each for each in flat)

@@ -65,12 +65,12 @@ def read_uv(
     """
     wanted = {"extra": frozenset(features), "group": frozenset(dependency_groups)}
     settings = UvSettings()
-    for number, one in enumerate(project.tables):
+    for number, uv_table in enumerate(project.tables):
         noted: list[str] = []
-        found = _settings(one, noted)
-        sources = read_sources(one.table, one.folder, project, wanted, noted)
+        found = _settings(uv_table, noted)
+        sources = read_sources(uv_table.table, uv_table.folder, project, wanted, noted)
         settings = _merged(settings, replace(found, sources=sources))
-        file = shown_path(one.folder / "pyproject.toml", project.tables[0].folder)
+        file = shown_path(uv_table.folder / "pyproject.toml", project.tables[0].folder)
         place = "" if number == 0 else f" (in `{file}`)"
         faults += [f"{fault}{place}" for fault in noted]
     return settings
@@ -81,18 +81,18 @@ def is_index_name(text: str) -> bool:
     return bool(_INDEX_NAME.fullmatch(text))
 
 
-def _settings(one: UvTable, faults: list[str]) -> UvSettings:
-    project = Table(one.table, faults, "tool.uv")
-    if one.settings is None:
-        return _of_table(project, one.folder)
+def _settings(uv_table: UvTable, faults: list[str]) -> UvSettings:
+    project = Table(uv_table.table, faults, "tool.uv")
+    if uv_table.settings is None:
+        return _of_table(project, uv_table.folder)
     noted: list[str] = []
-    settings = _of_table(Table(one.settings, noted, "tool.uv"), one.folder)
+    settings = _of_table(Table(uv_table.settings, noted, "tool.uv"), uv_table.folder)
     faults += [f"{fault} (in `uv.toml`)" for fault in noted]
     # uv still finds the project's own indexes for its sources.
     known = {index.name for index in settings.indexes}
     named = tuple(
         replace(index, explicit=True, default=False)
-        for index in _indexes(project, one.folder)
+        for index in _indexes(project, uv_table.folder)
         if index.name and index.name not in known
     )
     return replace(settings, indexes=settings.indexes + named)

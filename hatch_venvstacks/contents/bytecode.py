@@ -126,7 +126,8 @@ def compiled(
     :raises BuildError: where the interpreter is another one, cannot be started, or crashes.
     """
     sources = sorted(
-        (member for member in members if _is_compiled(member, roots)), key=lambda one: one.path
+        (member for member in members if _is_compiled(member, roots)),
+        key=lambda member: member.path,
     )
     if not sources:
         return []
@@ -145,7 +146,7 @@ def compiled(
             for job, is_compiled in zip(jobs, answers, strict=True)
             if is_compiled
         ),
-        key=lambda one: one.path,
+        key=lambda member: member.path,
     )
 
 

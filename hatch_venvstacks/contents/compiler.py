@@ -71,7 +71,7 @@ class Compiler:
             found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)
             kept = _to_document(found)
             self.store.keep_document(key, kept)
-        members = sorted((*members, *_from_document(kept)), key=lambda one: one.path)
+        members = sorted((*members, *_from_document(kept)), key=lambda member: member.path)
         return replace(plan, members=tuple(members))
 
     def _compiled(self, members: Sequence[Member], name: str, *, checked: bool) -> list[Member]:

@@ -80,18 +80,20 @@ def distribution_plans(
     """
     found = read_prefix(prefix, destination.host)
     claims: dict[str, list[str]] = {}
-    for one in found:
-        for path in one.files:
-            claims.setdefault(path, []).append(one.name)
+    for installed in found:
+        for path in installed.files:
+            claims.setdefault(path, []).append(installed.name)
     shared = {path: names for path, names in claims.items() if len(names) > 1}
     alone = {
         name: _only(read_prefix(isolate(name), destination.host), name)
         for name in sorted({name for names in shared.values() for name in names})
     }
-    found = [alone.get(one.name, one) for one in found]
-    unowned = unowned_files(prefix, [one for one in found if one.name not in alone], found, isolate)
-    for one in alone.values():
-        unowned.update(unowned_files(one.prefix, [one], [one], isolate))
+    found = [alone.get(installed.name, installed) for installed in found]
+    unowned = unowned_files(
+        prefix, [installed for installed in found if installed.name not in alone], found, isolate
+    )
+    for installed in alone.values():
+        unowned.update(unowned_files(installed.prefix, [installed], [installed], isolate))
     destination = replace(destination, extended=extended)
     packed = {
         path: (name, _packed(alone[name], path, destination))
@@ -100,21 +102,21 @@ def distribution_plans(
     plans = on_all_cores(
         partial(
             _plan,
-            one,
-            {path: member for path, (name, member) in packed.items() if name != one.name},
-            unowned.get(one.name, ()),
+            installed,
+            {path: member for path, (name, member) in packed.items() if name != installed.name},
+            unowned.get(installed.name, ()),
             destination,
-            (dates or {}).get(one.name, MEMBER_TIME),
+            (dates or {}).get(installed.name, MEMBER_TIME),
             compiling,
         )
-        for one in found
-        if wanted is None or one.name in wanted
+        for installed in found
+        if wanted is None or installed.name in wanted
     )
     return list(plans)
 
 
 def _only(found: Sequence[Installed], name: str) -> Installed:
-    return next(one for one in found if one.name == name)
+    return next(installed for installed in found if installed.name == name)
 
 
 def _packers(
@@ -146,44 +148,48 @@ def _is_namespace(content: bytes) -> bool:
     return init_kind(content).is_namespace
 
 
-def _packed(one: Installed, path: str, destination: Destination) -> Member:
-    return dict(_launchers(one, destination)).get(path) or _member(one, path, destination)
+def _packed(installed: Installed, path: str, destination: Destination) -> Member:
+    return dict(_launchers(installed, destination)).get(path) or _member(
+        installed, path, destination
+    )
 
 
 def _plan(
-    one: Installed,
+    installed: Installed,
     elsewhere: Mapping[str, Member],
     unowned: Sequence[str],
     destination: Destination,
     mtime: int,
     compiling: Compiling | None,
 ) -> Plan:
-    """The plan of ``one``; files of it that are packed ``elsewhere`` stand in its RECORD, too."""
-    record = f"{one.dist_info}/RECORD"
-    launchers = dict(_launchers(one, destination))
-    paths = {*one.files, *unowned, *launchers} - {record}
+    """The plan of ``installed``; files that are packed ``elsewhere`` stand in its RECORD, too."""
+    record = f"{installed.dist_info}/RECORD"
+    launchers = dict(_launchers(installed, destination))
+    paths = {*installed.files, *unowned, *launchers} - {record}
     members = [
-        launchers[path] if path in launchers else _member(one, path, destination)
+        launchers[path] if path in launchers else _member(installed, path, destination)
         for path in sorted(paths - elsewhere.keys())
     ]
     if compiling is not None:
-        members += compiling(one.name, members)
+        members += compiling(installed.name, members)
     record = destination.path(record, executable=False)
     recorded = [*members, *(elsewhere[path] for path in sorted(paths & elsewhere.keys()))]
     members.append(Member(record, _record(recorded, record)))
     members.sort(key=lambda member: member.path)
-    return Plan(PlanKind.DISTRIBUTION, one.name, one.version, tuple(members), mtime)
+    return Plan(PlanKind.DISTRIBUTION, installed.name, installed.version, tuple(members), mtime)
 
 
-def _launchers(one: Installed, destination: Destination) -> Iterator[tuple[str, Member]]:
+def _launchers(installed: Installed, destination: Destination) -> Iterator[tuple[str, Member]]:
     """The programs of the entry points, by the paths of those that the installer has made."""
-    path = one.prefix / one.dist_info / "entry_points.txt"
+    path = installed.prefix / installed.dist_info / "entry_points.txt"
     if path.is_file():
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise BuildError(f"The entry points of `{one.name}` cannot be read: {error}") from error
-        for entry in entry_points(text, one.name):
+            raise BuildError(
+                f"The entry points of `{installed.name}` cannot be read: {error}"
+            ) from error
+        for entry in entry_points(text, installed.name):
             content = _launcher(entry, destination)
             program = Member(destination.layout.program(entry.name), content, executable=True)
             yield destination.host.program(entry.name), program
@@ -198,8 +204,8 @@ def _launcher(entry: EntryPoint, destination: Destination) -> bytes:
     return windows_launcher(entry, destination.platform, python)
 
 
-def _member(one: Installed, path: str, destination: Destination) -> Member:
-    member = member_of(path, one.prefix / path)
+def _member(installed: Installed, path: str, destination: Destination) -> Member:
+    member = member_of(path, installed.prefix / path)
     member = replace(member, path=destination.path(path, executable=member.executable))
     if member.path in destination.extended:
         return replace(member, content=extending(b"".join(read(member))))

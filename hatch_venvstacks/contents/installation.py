@@ -78,7 +78,7 @@ class Installation:
         sizes = [wheel.size for wheel in wheels if wheel.size]
         total = f" ({in_units(sum(sizes))})" if sizes else ""
         self._reporter.info(f"Unpacking {count} of `{self.layer.spec.name}`{total}")
-        for wheel in sorted(wheels, key=lambda one: -(one.size or 0)):
+        for wheel in sorted(wheels, key=lambda locked: -(locked.size or 0)):
             shown = f" {in_units(wheel.size)}" if wheel.size else ""
             self._reporter.debug(f"  {wheel.filename}{shown}")
 

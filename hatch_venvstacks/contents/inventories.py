@@ -99,28 +99,30 @@ def _packages(project: LayerProject, layer: LockedLayer, reporter: Reporter) -> 
     return [loose_inventory(name, files, layer.platform)] if files else []
 
 
-def take_inventory(one: Installed, unowned: Sequence[str], destination: Destination) -> Inventory:
-    """The inventory of ``one``; ``unowned`` are files of it that its RECORD does not name.
+def take_inventory(
+    installed: Installed, unowned: Sequence[str], destination: Destination
+) -> Inventory:
+    """The inventory of ``installed``; ``unowned`` are files of it that its RECORD does not name.
 
     :raises BuildError: where its entry points cannot be read.
     """
     files, inits, natives = {}, {}, {}
-    launchers = dict(_launchers(one, destination))
-    for path in sorted({*one.files, *unowned}):
-        if path.startswith(f"{one.dist_info}/"):
+    launchers = dict(_launchers(installed, destination))
+    for path in sorted({*installed.files, *unowned}):
+        if path.startswith(f"{installed.dist_info}/"):
             continue
-        file = one.prefix / path
+        file = installed.prefix / path
         place = destination.path(path, executable=bool(file.stat().st_mode & 0o100))
         if path in launchers:
             files[destination.layout.program(launchers[path][0])] = launchers[path][1]
             continue
-        files[place] = _digest(one, path, destination)
+        files[place] = _digest(installed, path, destination)
         if posixpath.basename(place) == "__init__.py":
             inits[place] = str(init_kind(file.read_bytes()))
         native = read_native(file, destination.platform)
         if native is not None:
             natives[place] = native
-    return Inventory(one.name, one.version, files, inits, natives)
+    return Inventory(installed.name, installed.version, files, inits, natives)
 
 
 def loose_inventory(
@@ -142,21 +144,23 @@ def loose_inventory(
     return Inventory(name, "", digests, inits, natives)
 
 
-def _launchers(one: Installed, destination: Destination) -> Iterator[tuple[str, tuple[str, str]]]:
+def _launchers(
+    installed: Installed, destination: Destination
+) -> Iterator[tuple[str, tuple[str, str]]]:
     """The programs that an installer has made, by their paths: their names and what they call."""
-    points = one.prefix / one.dist_info / "entry_points.txt"
+    points = installed.prefix / installed.dist_info / "entry_points.txt"
     if points.is_file():
-        for entry in entry_points(points.read_text("utf-8", "replace"), one.name):
+        for entry in entry_points(points.read_text("utf-8", "replace"), installed.name):
             called = f"{entry.module}:{entry.attr}"
             yield destination.host.program(entry.name), (entry.name, called)
 
 
-def _digest(one: Installed, path: str, destination: Destination) -> str:
-    recorded = one.files.get(path, "")
+def _digest(installed: Installed, path: str, destination: Destination) -> str:
+    recorded = installed.files.get(path, "")
     if recorded and posixpath.dirname(path) != destination.host.scripts:
         return recorded
     # Installers change scripts, and RECORD with them.
-    content = (one.prefix / path).read_bytes()
+    content = (installed.prefix / path).read_bytes()
     return _sha256(
         [relocated(content, destination.interpreter, windows=destination.layout.is_windows)]
     )

@@ -167,9 +167,9 @@ def _relocated_source(source: bytes) -> bytes:
         lines[start:end] = ["\n"] * (end - start - 1) + [rest or "\n"]
     # Only a docstring may stand before imports from `__future__`.
     future = [
-        one.end_lineno or one.lineno
-        for one in tree.body
-        if isinstance(one, ast.ImportFrom) and one.module == "__future__"
+        statement.end_lineno or statement.lineno
+        for statement in tree.body
+        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
     ]
     place = future[-1] if future else end
     if place and not lines[place - 1].endswith(("\n", "\r")):

@@ -199,7 +199,7 @@ def _ties(around: _Surroundings, plans: Sequence[Plan], layout: Layout) -> Layer
 def _start(around: _Surroundings, held: set[str], layout: Layout) -> StartUp:
     site = layout.site_packages
     start_files = (path for path in held if path.endswith((".pth", ".start")))
-    own = {posixpath.basename(one) for one in start_files if posixpath.dirname(one) == site}
+    own = {posixpath.basename(path) for path in start_files if posixpath.dirname(path) == site}
     names = {*own, *(name for layer in around.layers[1:] for name in layer.names_in(site))}
     return StartUp(
         around.preloaded,
@@ -216,5 +216,5 @@ def _site_folders(
 ) -> Iterator[Callable[[str], bool]]:
     """For each layer below, in import order: does its site directory have this file?"""
     site = f"{layout.site_packages}/"
-    for one in layers:
-        yield {path.removeprefix(site) for part in one.parts for path in part.files}.__contains__
+    for layer in layers:
+        yield {path.removeprefix(site) for part in layer.parts for path in part.files}.__contains__

@@ -63,7 +63,7 @@ def layer_distributions(
             plans[name] = packed.plan
     wanted = keys.keys() - plans.keys()
     if wanted:
-        rivals = {one for owners in claims.values() if wanted & {*owners} for one in owners}
+        rivals = {name for owners in claims.values() if wanted & {*owners} for name in owners}
         compiling = _compiling(shaping.compiler, len(wanted), workshop.reporter)
         found = distribution_plans(
             there.unpack({*wanted, *rivals}),

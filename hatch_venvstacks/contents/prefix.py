@@ -63,15 +63,18 @@ def unowned_files(
     :raises BuildError: where no candidate has it.
     """
     result: dict[str, tuple[str, ...]] = {}
-    owned = {path for one in known for path in one.files}
-    infos = {one.dist_info for one in known}
+    owned = {path for installed in known for path in installed.files}
+    infos = {installed.dist_info for installed in known}
     for file in sorted(path for path in prefix.rglob("*") if path.is_file()):
         path = file.relative_to(prefix).as_posix()
         if path in owned or path == ".lock":
             continue
         if any(_is_transient(path, info) or path == f"{info}/RECORD" for info in infos):
             continue
-        if any(one.prefix != prefix and (one.prefix / path).is_file() for one in known):
+        if any(
+            installed.prefix != prefix and (installed.prefix / path).is_file()
+            for installed in known
+        ):
             continue
         owner = _owner(path, candidates, isolate)
         result[owner] = (*result.get(owner, ()), path)
@@ -81,9 +84,9 @@ def unowned_files(
 def _owner(path: str, candidates: Sequence[Installed], isolate: Callable[[str], Path]) -> str:
     if len(candidates) == 1:
         return candidates[0].name
-    for one in sorted(candidates, key=lambda one: -_nearness(path, one)):
-        if (isolate(one.name) / path).is_file():
-            return one.name
+    for candidate in sorted(candidates, key=lambda candidate: -_nearness(path, candidate)):
+        if (isolate(candidate.name) / path).is_file():
+            return candidate.name
     raise BuildError(f"No distribution owns the installed file `{path}`")
 
 
@@ -120,5 +123,5 @@ def _is_transient(path: str, dist_info: str) -> bool:
     return "__pycache__" in parts or path in {f"{dist_info}/{note}" for note in _NOTES}
 
 
-def _nearness(path: str, one: Installed) -> int:
-    return max((len(posixpath.commonpath((path, other))) for other in one.files), default=0)
+def _nearness(path: str, installed: Installed) -> int:
+    return max((len(posixpath.commonpath((path, other))) for other in installed.files), default=0)

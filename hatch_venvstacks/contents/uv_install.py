@@ -78,7 +78,7 @@ class Installer:
         pylock = {"lock-version": "1.0", "created-by": TOOL, "packages": packages}
         # A root of its own: uv takes settings from the projects above its folder.
         project = prefix.with_name("pyproject.toml")
-        remote = [index_table(one) for one in self.indexes if not one.url.startswith("file:")]
+        remote = [index_table(index) for index in self.indexes if not index.url.startswith("file:")]
         settings = {"workspace": {}, **({"index": remote} if remote else {})}
         project.write_text(tomlkit.dumps({"tool": {"uv": settings}}), "utf-8")
         lock = prefix.with_name(f"pylock.{prefix.name}.toml")

@@ -74,7 +74,7 @@ def _faults(
     layer: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], root: Path
 ) -> Iterator[tuple[str, str]]:
     own = _versions(layer)
-    relied_on = {one["name"]: one for one in layer["relies_on"]}
+    relied_on = {lower["name"]: lower for lower in layer["relies_on"]}
     nothing: dict[str, Any] = {"distributions": [], "libraries": []}
     for base in layer["base_layers"]:
         name = base["name"]
@@ -85,17 +85,15 @@ def _faults(
         yield from ((name, reason) for reason in _other_kind(layer, below))
         needed = relied_on.get(name, nothing)
         there = _versions(below)
-        for one in needed["distributions"]:
-            found = there.get(one["name"])
-            if found != one["version"]:
+        for distribution in needed["distributions"]:
+            found = there.get(distribution["name"])
+            if found != distribution["version"]:
+                built = f"{distribution['name']} {distribution['version']}"
                 now = f"is {found}" if found else "is missing"
-                yield (
-                    name,
-                    f"it was built with {one['name']} {one['version']}, which now {now} there",
-                )
-        for one in needed["libraries"]:
-            if not (root / name / one["path"]).is_file():
-                yield name, f"it links `{one['path']}`, which is there no more"
+                yield name, f"it was built with {built}, which now {now} there"
+        for library in needed["libraries"]:
+            if not (root / name / library["path"]).is_file():
+                yield name, f"it links `{library['path']}`, which is there no more"
         for package, version in own.items():
             if package in there and there[package] != version:
                 yield (
@@ -112,4 +110,6 @@ def _other_kind(layer: Mapping[str, Any], below: Mapping[str, Any]) -> Iterator[
 
 
 def _versions(layer: Mapping[str, Any]) -> dict[str, str]:
-    return {one["name"]: one["version"] for one in layer["distributions"]}
+    return {
+        distribution["name"]: distribution["version"] for distribution in layer["distributions"]
+    }

@@ -67,7 +67,7 @@ def sizes(lock: Lock, platform: TargetPlatform, python: str) -> list[tuple[str, 
         for package in lock.added(platform.name)
         if package.directory is not None
     ]
-    return sorted(found, key=lambda one: (-(one[1] or 0), one[0]))
+    return sorted(found, key=lambda row: (-(row[1] or 0), row[0]))
 
 
 def size_table(found: Sequence[tuple[str, int | None]]) -> list[str]:

@@ -270,7 +270,11 @@ def _check_encoding(encoding: str = "") -> None:
 
 
 def _metadata_files(folder: Path) -> list[Path]:
-    return [path for one in ArchiveFormat for path in folder.glob(f"*{one.suffix}.json")]
+    return [
+        path
+        for archive_format in ArchiveFormat
+        for path in folder.glob(f"*{archive_format.suffix}.json")
+    ]
 
 
 def _layer_of(metadata: Path) -> str:

@@ -72,13 +72,15 @@ def held_below(
         if platform not in lock.inputs.platforms:
             continue
         added = lock.versions(platform)
-        folders = {one.name for one in lock.added(platform) if one.directory is not None}
-        for one in projects:
-            if one.layer == layer.name and (not one.sibling or one.name in folders):
-                version, requires = one.version, one.requires
-                _hold(held, Held(one.name, version, layer.name, (), requires, one.static))
-                if one.sibling:
-                    del added[one.name]
+        folders = {
+            package.name for package in lock.added(platform) if package.directory is not None
+        }
+        for project in projects:
+            if project.layer == layer.name and (not project.sibling or project.name in folders):
+                version, requires = project.version, project.requires
+                _hold(held, Held(project.name, version, layer.name, (), requires, project.static))
+                if project.sibling:
+                    del added[project.name]
         for name, version in added.items():
             requires = _requires(lock.local_wheels.get((name, version), ()), read)
             _hold(held, Held(name, version, layer.name, (), requires))
@@ -94,10 +96,12 @@ def _requires(entries: Sequence[Sequence[Path]], read: Callable[[Path], str]) ->
     return " ".join(itertools.chain.from_iterable(digests))
 
 
-def _hold(held: dict[str, Held], one: Held) -> None:
-    first = held.setdefault(one.name, one)
-    if first.version != one.version:
-        held[one.name] = replace(first, shadowed=(*first.shadowed, (one.version, one.layer)))
+def _hold(held: dict[str, Held], package: Held) -> None:
+    first = held.setdefault(package.name, package)
+    if first.version != package.version:
+        held[package.name] = replace(
+            first, shadowed=(*first.shadowed, (package.version, package.layer))
+        )
 
 
 def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
@@ -107,11 +111,13 @@ def held_versions(held: Mapping[str, Held]) -> dict[str, str]:
     With a project goes the digest of its requirements.
     """
     return {
-        name: OVER.join((_recorded(one), *dict.fromkeys(version for version, _ in one.shadowed)))
-        + (f"{REQUIRES}{one.requires}" if one.requires else "")
-        for name, one in held.items()
+        name: OVER.join(
+            (_recorded(package), *dict.fromkeys(version for version, _ in package.shadowed))
+        )
+        + (f"{REQUIRES}{package.requires}" if package.requires else "")
+        for name, package in held.items()
     }
 
 
-def _recorded(one: Held) -> str:
-    return one.version if one.static else DYNAMIC
+def _recorded(package: Held) -> str:
+    return package.version if package.static else DYNAMIC

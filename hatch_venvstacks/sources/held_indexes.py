@@ -52,7 +52,7 @@ def _held_on(
     found: dict[str, str] = {}
     for lock in below:
         for package in lock.added(platform.name):
-            fitting = (one.name for one in named if _is_from(package, one, lock.path.parent))
+            fitting = (index.name for index in named if _is_from(package, index, lock.path.parent))
             found.setdefault(str(package.name), next(fitting, ""))
     return {name: index for name, index in found.items() if index}
 

@@ -48,11 +48,16 @@ def decided(assignments: Iterable[Assignment]) -> list[Assignment]:
     Where a layer on one of the ways has decided for another index, that counts.
     """
     found = list(dict.fromkeys(assignments))
-    written = {(one.layer, one.package, one.marker) for one in found if one.index != one.written}
+    written = {
+        (assignment.layer, assignment.package, assignment.marker)
+        for assignment in found
+        if assignment.index != assignment.written
+    }
     return [
-        one
-        for one in found
-        if one.index != one.written or (one.layer, one.package, one.marker) not in written
+        assignment
+        for assignment in found
+        if assignment.index != assignment.written
+        or (assignment.layer, assignment.package, assignment.marker) not in written
     ]
 
 
@@ -69,45 +74,49 @@ def sources(
     :raises ConfigError: where two layers name different ones.
     """
     packages: dict[str, list[Assignment]] = {}
-    for one in assignments:
-        packages.setdefault(one.package, []).append(one)
+    for assignment in assignments:
+        packages.setdefault(assignment.package, []).append(assignment)
     for package, found in packages.items():
-        for number, one in enumerate(found):
+        for number, assignment in enumerate(found):
             for other in found[:number]:
-                if one.index != other.index and _meet(one, other) and _differ(one, other):
-                    raise _two_indexes(spec, other, one)
+                if (
+                    assignment.index != other.index
+                    and _meet(assignment, other)
+                    and _differ(assignment, other)
+                ):
+                    raise _two_indexes(spec, other, assignment)
         markers: dict[str, list[str]] = {}
-        for one in found:
-            markers.setdefault(one.index, []).append(one.marker)
+        for assignment in found:
+            markers.setdefault(assignment.index, []).append(assignment.marker)
         yield package, tuple((index, _either(each)) for index, each in markers.items())
 
 
-def _two_indexes(spec: LayerSpec, one: Assignment, other: Assignment) -> ConfigError:
+def _two_indexes(spec: LayerSpec, assignment: Assignment, other: Assignment) -> ConfigError:
     places = [
         f"from `{each.index}` by layer `{each.layer}`"
         + (f" (which names `{each.written}`)" if each.index != each.written else "")
-        for each in (one, other)
+        for each in (assignment, other)
     ]
     return ConfigError(
-        f"`{one.package}` is to come from two indexes in layer `{spec.name}`:"
+        f"`{assignment.package}` is to come from two indexes in layer `{spec.name}`:"
         f" {places[0]}, and {places[1]}",
         hint="Say in the layer which one counts, in its table"
-        f' `{LOCATION}`: `index-overrides = {{ {toml_key(other.index)} = "{one.index}" }}`',
+        f' `{LOCATION}`: `index-overrides = {{ {toml_key(other.index)} = "{assignment.index}" }}`',
     )
 
 
-def _differ(one: Assignment, other: Assignment) -> bool:
+def _differ(assignment: Assignment, other: Assignment) -> bool:
     # Those that one layer has itself are for uv to compare.
-    return one.layer != other.layer or one.written == other.written
+    return assignment.layer != other.layer or assignment.written == other.written
 
 
-def _meet(one: Assignment, other: Assignment) -> bool:
+def _meet(assignment: Assignment, other: Assignment) -> bool:
     """Whether both hold on some target platform."""
     from packaging.markers import Marker
 
-    if not one.marker or not other.marker or one.marker == other.marker:
+    if not assignment.marker or not other.marker or assignment.marker == other.marker:
         return True
-    first, second = Marker(one.marker), Marker(other.marker)
+    first, second = Marker(assignment.marker), Marker(other.marker)
     environments = (
         cast("dict[str, str]", marker_environment(platform, python))
         for platform in PLATFORMS.values()
@@ -120,4 +129,4 @@ def _either(markers: Sequence[str]) -> str:
     if "" in markers:
         return ""
     distinct = list(dict.fromkeys(markers))
-    return distinct[0] if len(distinct) == 1 else " or ".join(f"({one})" for one in distinct)
+    return distinct[0] if len(distinct) == 1 else " or ".join(f"({marker})" for marker in distinct)

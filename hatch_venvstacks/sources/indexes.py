@@ -77,11 +77,14 @@ def resolution_indexes(spec: LayerSpec, below: Sequence[LayerSpec]) -> Resolutio
     layers = {os.path.realpath(layer.root): layer for layer in below}
     known = _known(spec, layers)
     definitions = sorted(
-        (one for one in known.definitions if not one.replaced), key=lambda one: order[one.layer]
+        (definition for definition in known.definitions if not definition.replaced),
+        key=lambda definition: order[definition.layer],
     )
     _check_overrides(spec, known, definitions)
     indexes = _indexes(spec, definitions)
-    assignments = sorted(known.assignments, key=lambda one: (one.package, order[one.layer]))
+    assignments = sorted(
+        known.assignments, key=lambda assignment: (assignment.package, order[assignment.layer])
+    )
     _check_names(spec, assignments, indexes)
     links = (link for layer in (spec, *below) for link in layer.uv.find_links)
     return ResolutionIndexes(
@@ -137,19 +140,26 @@ def _known(spec: LayerSpec, layers: Mapping[str, LayerSpec]) -> _Known:
     bases = (layers.get(os.path.realpath(folder)) for folder in spec.base_layers)
     inherited = [_known(base, layers) for base in bases if base is not None]
     overrides = spec.index_overrides
-    definitions = _decided_definitions(one for known in inherited for one in known.definitions)
-    assignments = decided(one for known in inherited for one in known.assignments)
+    definitions = _decided_definitions(
+        definition for known in inherited for definition in known.definitions
+    )
+    assignments = decided(assignment for known in inherited for assignment in known.assignments)
     return _Known(
         (
             *(_Definition(spec.name, index) for index in spec.uv.indexes),
             *(
-                replace(one, replaced=one.replaced or one.index.name in overrides)
-                for one in definitions
+                replace(
+                    definition, replaced=definition.replaced or definition.index.name in overrides
+                )
+                for definition in definitions
             ),
         ),
         (
             *own_assignments(spec),
-            *(replace(one, index=overrides.get(one.index, one.index)) for one in assignments),
+            *(
+                replace(assignment, index=overrides.get(assignment.index, assignment.index))
+                for assignment in assignments
+            ),
         ),
     )
 
@@ -157,17 +167,19 @@ def _known(spec: LayerSpec, layers: Mapping[str, LayerSpec]) -> _Known:
 def _decided_definitions(definitions: Iterable[_Definition]) -> list[_Definition]:
     # Reached on several ways, a definition is replaced where a layer on one of them says so.
     found: dict[tuple[str, str, str], _Definition] = {}
-    for one in definitions:
-        key = (one.layer, one.index.name, one.index.url)
-        if key not in found or one.replaced:
-            found[key] = one
+    for definition in definitions:
+        key = (definition.layer, definition.index.name, definition.index.url)
+        if key not in found or definition.replaced:
+            found[key] = definition
     return list(found.values())
 
 
 def _check_overrides(spec: LayerSpec, known: _Known, definitions: Sequence[_Definition]) -> None:
-    names = {one.index.name for one in definitions if one.index.name}
+    names = {definition.index.name for definition in definitions if definition.index.name}
     own = {index.name for index in spec.uv.indexes}
-    inherited = {one.index.name for one in known.definitions if one.layer != spec.name} - {""}
+    inherited = {
+        definition.index.name for definition in known.definitions if definition.layer != spec.name
+    } - {""}
     for replaced, counts in spec.index_overrides.items():
         place = f"Field `{LOCATION}.index-overrides.{replaced}` of layer `{spec.name}`"
         if replaced not in inherited:
@@ -188,41 +200,45 @@ def _check_overrides(spec: LayerSpec, known: _Known, definitions: Sequence[_Defi
 def _indexes(spec: LayerSpec, definitions: Sequence[_Definition]) -> list[Index]:
     """One index for each name and address, in import order."""
     found: list[_Definition] = []
-    for one in definitions:
-        same = next((other for other in found if _is_same(one.index, other.index)), None)
+    for definition in definitions:
+        same = next((other for other in found if _is_same(definition.index, other.index)), None)
         if same is None:
-            _check_default(spec, one, found)
-            found.append(one)
+            _check_default(spec, definition, found)
+            found.append(definition)
             continue
-        if one.index.name and not same_url(one.index.url, same.index.url):
-            raise _two_addresses(spec, one, same)
-        if same.layer != spec.name and same.index.explicit and not one.index.explicit:
+        if definition.index.name and not same_url(definition.index.url, same.index.url):
+            raise _two_addresses(spec, definition, same)
+        if same.layer != spec.name and same.index.explicit and not definition.index.explicit:
             # A layer below has found packages in it that it assigns to none.
             found[found.index(same)] = replace(same, index=replace(same.index, explicit=False))
-    return [one.index for one in found]
+    return [definition.index for definition in found]
 
 
-def _is_same(one: Index, other: Index) -> bool:
-    if one.name or other.name:
-        return one.name == other.name
-    return same_url(one.url, other.url)
+def _is_same(index: Index, other: Index) -> bool:
+    if index.name or other.name:
+        return index.name == other.name
+    return same_url(index.url, other.url)
 
 
-def _check_default(spec: LayerSpec, one: _Definition, found: Sequence[_Definition]) -> None:
+def _check_default(spec: LayerSpec, definition: _Definition, found: Sequence[_Definition]) -> None:
     other = next((other for other in found if other.index.default), None)
-    if other is None or not one.index.default or same_url(one.index.url, other.index.url):
+    if (
+        other is None
+        or not definition.index.default
+        or same_url(definition.index.url, other.index.url)
+    ):
         return
-    name, counts = (index.name or "<name>" for index in (one.index, other.index))
+    name, counts = (index.name or "<name>" for index in (definition.index, other.index))
     raise ConfigError(
         f"Two indexes are to take PyPI's place below layer `{spec.name}`:"
-        f" {_shown(other)}, and {_shown(one)}",
+        f" {_shown(other)}, and {_shown(definition)}",
         hint="Say in the layer which one counts (an index without a name needs one first):"
         f' `index-overrides = {{ {toml_key(name)} = "{counts}" }}`',
     )
 
 
-def _two_addresses(spec: LayerSpec, one: _Definition, other: _Definition) -> ConfigError:
-    name = one.index.name
+def _two_addresses(spec: LayerSpec, definition: _Definition, other: _Definition) -> ConfigError:
+    name = definition.index.name
     if other.layer == spec.name:
         line = f'`index-overrides = {{ {toml_key(name)} = "{name}" }}`'
         hint = f"If the one of `{spec.name}` counts, say so there: {line}"
@@ -233,25 +249,26 @@ def _two_addresses(spec: LayerSpec, one: _Definition, other: _Definition) -> Con
         )
     return ConfigError(
         f"Layer `{spec.name}` knows two indexes of the name `{name}`:"
-        f" {_shown(other)}, and {_shown(one)}",
+        f" {_shown(other)}, and {_shown(definition)}",
         hint=hint,
     )
 
 
-def _shown(one: _Definition) -> str:
-    name = f"`{one.index.name}`, " if one.index.name else ""
-    return f"{name}{one.index.url} of layer `{one.layer}`"
+def _shown(definition: _Definition) -> str:
+    name = f"`{definition.index.name}`, " if definition.index.name else ""
+    return f"{name}{definition.index.url} of layer `{definition.layer}`"
 
 
 def _check_names(
     spec: LayerSpec, assignments: Sequence[Assignment], indexes: Sequence[Index]
 ) -> None:
     names = {index.name for index in indexes if index.name}
-    for one in assignments:
-        if one.index not in names:
+    for assignment in assignments:
+        if assignment.index not in names:
             raise ConfigError(
-                f"Layer `{one.layer}` takes `{one.package}` from an index that is not known"
-                f" in layer `{spec.name}`: `{one.index}`{_among(one.index, names)}",
+                f"Layer `{assignment.layer}` takes `{assignment.package}` from an index that is not"
+                f" known in layer `{spec.name}`: `{assignment.index}`"
+                f"{_among(assignment.index, names)}",
                 hint="Indexes are defined in tables `[[tool.uv.index]]` of the layer or of one"
                 " below, with a `name`",
             )

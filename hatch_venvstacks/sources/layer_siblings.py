@@ -68,9 +68,9 @@ def locked_projects(pylock: Pylock, siblings: Sequence[Sibling]) -> dict[str, Lo
     """What is known of the siblings in ``pylock``, by their names."""
     names = {package.name for package in pylock.packages if package.directory is not None}
     return {
-        one.name: LockedProject(one.version, one.digest, one.static)
-        for one in siblings
-        if one.name in names
+        sibling.name: LockedProject(sibling.version, sibling.digest, sibling.static)
+        for sibling in siblings
+        if sibling.name in names
     }
 
 
@@ -83,4 +83,4 @@ def locked_siblings(lock: Lock, platform: str) -> list[LockedSibling]:
             root = Path(os.path.normpath(lock.path.parent / package.directory.path))
             version = locked.version if locked.static else ""
             found.append(LockedSibling(str(package.name), root, version))
-    return sorted(found, key=lambda one: one.name)
+    return sorted(found, key=lambda sibling: sibling.name)

@@ -115,7 +115,7 @@ def python_fault(sibling: Sibling, python: str) -> str:
 
 def _again(known: Sibling, source: PackageSource, path: Path, spec: LayerSpec) -> Sibling:
     if path.resolve() != known.root.resolve():
-        first, second = (shown_path(one, spec.root) for one in (known.root, path))
+        first, second = (shown_path(root, spec.root) for root in (known.root, path))
         raise ConfigError(
             f"`{known.name}` comes from two folders for layer `{spec.name}`: `{first}` and"
             f" `{second}`",
@@ -128,7 +128,7 @@ def _again(known: Sibling, source: PackageSource, path: Path, spec: LayerSpec) -
 
 def _check_covered(source: PackageSource, spec: LayerSpec) -> None:
     """A sibling's own source that is no project counts only where the layer has one, too."""
-    covered = {*spec.package_indexes, *(one.name for one in spec.uv.sources)}
+    covered = {*spec.package_indexes, *(source.name for source in spec.uv.sources)}
     if source.name not in covered:
         fault = f": it {source.fault}" if source.fault else ""
         raise ConfigError(
@@ -258,7 +258,7 @@ def _from_project(project: Mapping[str, Any], root: Path) -> Sibling:
 
 def _strings(table: Mapping[str, Any], key: str, place: str) -> list[str]:
     values = table.get(key, [])
-    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError(f"Field `{place}.{key}` must be an array of strings")
     return values
 

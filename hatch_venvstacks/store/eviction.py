@@ -49,7 +49,7 @@ def evict(root: Path, limit: int) -> int:
     Runtimes that were used within :data:`IN_USE` stay, as builds may be running them. Gives the
     number of bytes that are gone.
     """
-    entries = sorted(_entries(root), key=lambda one: one.used)
+    entries = sorted(_entries(root), key=lambda entry: entry.used)
     excess = sum(entry.size for entry in entries) - limit
     gone = 0
     now = time.time()
