@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import parents
 from hatch_venvstacks.composition.inventory import visible
-from hatch_venvstacks.composition.native_files import candidates, folders, is_guaranteed
+from hatch_venvstacks.composition.native_files import (
+    candidates,
+    folders,
+    is_guaranteed,
+    other_c_library,
+)
 from hatch_venvstacks.composition.stack_libraries import FoundLibrary, StackLibraries
 from hatch_venvstacks.model.checks import Check, Finding
 
@@ -212,10 +217,14 @@ class _Linker:
                 Check.MISSING_LIBRARY,
                 (posixpath.basename(needed), distribution, path),
                 f"`{path}` of `{distribution}` needs the library `{needed}`, which no layer has"
-                f" and which {self._platform.name} does not guarantee",
+                f" and which {self._platform.name} does not guarantee" + self._reason(needed),
             )
             for (needed, distribution), path in sorted(first.items())
         )
+
+    def _reason(self, needed: str) -> str:
+        other = other_c_library(needed, self._platform)
+        return f": the file is for {other}, not for {self._platform.family.name}" if other else ""
 
     def _search(
         self,

@@ -8,32 +8,48 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.model.formats.elf import MAGIC as ELF_MAGIC
 from hatch_venvstacks.model.formats.elf import read_elf
+from hatch_venvstacks.model.oldest_systems import GLIBC, MACOS, MUSL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from hatch_venvstacks.model.oldest_systems import Release
     from hatch_venvstacks.model.platforms import TargetPlatform
 
-# What every Linux that runs manylinux wheels has (PEP 600, and the list of auditwheel's policies:
-# https://github.com/pypa/auditwheel/blob/main/src/auditwheel/policy/manylinux-policy.json).
-_MANYLINUX = frozenset(
-    (
+# The C library and its loader, by which a file tells what it is for.
+_C_LIBRARIES = {
+    GLIBC.name: (
         *("libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0"),
-        *("libnsl.so.1", "libutil.so.1", "libresolv.so.2", "libanl.so.1"),
-        *("libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1", "libz.so.1", "libexpat.so.1"),
-        *("libX11.so.6", "libXext.so.6", "libXrender.so.1", "libICE.so.6", "libSM.so.6"),
-        *("libGL.so.1", "libgobject-2.0.so.0", "libgthread-2.0.so.0", "libglib-2.0.so.0"),
-    )
-)
-# Since which release of glibc a manylinux policy has them, too.
-_LATER = {"libmvec.so.1": (2, 24)}
-_LINUX_LOADER = "ld-linux"
-_MACOS_FOLDERS = ("/usr/lib/", "/System/")
+        *("libnsl.so.1", "libutil.so.1", "libresolv.so.2", "libanl.so.1", "ld-linux*"),
+    ),
+    MUSL.name: ("libc.so", "libc.musl-*.so.1", "ld-musl-*.so.1"),
+}
+# What else every system of a family has, and since which release. That of Linux is what the
+# policies of auditwheel allow (PEP 600 and PEP 656;
+# https://github.com/pypa/auditwheel/tree/main/src/auditwheel/policy).
+_GUARANTEED: Mapping[str, Mapping[str, Release]] = {
+    GLIBC.name: {
+        **dict.fromkeys(
+            (
+                *("libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1", "libz.so.1"),
+                *("libexpat.so.1", "libX11.so.6", "libXext.so.6", "libXrender.so.1"),
+                *("libICE.so.6", "libSM.so.6", "libGL.so.1", "libgobject-2.0.so.0"),
+                *("libgthread-2.0.so.0", "libglib-2.0.so.0"),
+            ),
+            (),
+        ),
+        "libmvec.so.1": (2, 24),
+    },
+    MUSL.name: {"libz.so.1": ()},
+    MACOS.name: {"/usr/lib/*": (), "/System/*": ()},
+}
 _ORIGINS = ("$ORIGIN", "${ORIGIN}", "@loader_path")
 _EXECUTABLE = "@executable_path"
 _RPATH = "@rpath/"
@@ -119,14 +135,31 @@ def _read_mach_o(path: Path, machine: int) -> Native | None:
     return None
 
 
+@cache
 def is_guaranteed(needed: str, platform: TargetPlatform) -> bool:
     """Whether every system that ``platform`` stands for has the library ``needed``."""
-    if platform.sys_platform == "darwin":
-        return needed.startswith(_MACOS_FOLDERS)
-    name = posixpath.basename(needed)
-    if name in _LATER:
-        return platform.oldest.release >= _LATER[name]
-    return name in _MANYLINUX or name.startswith(_LINUX_LOADER)
+    family, oldest = platform.family.name, platform.oldest.release
+    own = _C_LIBRARIES.get(family, ())
+    found = [*dict.fromkeys(own, ()).items(), *_GUARANTEED.get(family, {}).items()]
+    return any(oldest >= since and _is_called(needed, pattern) for pattern, since in found)
+
+
+def other_c_library(needed: str, platform: TargetPlatform) -> str:
+    """The C library that ``needed`` belongs to, where ``platform`` has another one; else empty."""
+    return next(
+        (
+            family
+            for family, patterns in _C_LIBRARIES.items()
+            if platform.family.name in _C_LIBRARIES.keys() - {family}
+            and any(_is_called(needed, pattern) for pattern in patterns)
+        ),
+        "",
+    )
+
+
+def _is_called(needed: str, pattern: str) -> bool:
+    name = needed if "/" in pattern else posixpath.basename(needed)
+    return fnmatchcase(name, pattern)
 
 
 def folders(entries: Iterable[str], origin: str) -> tuple[str, ...]:

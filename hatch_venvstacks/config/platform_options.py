@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import did_you_mean, listing
-from hatch_venvstacks.model.oldest_systems import FAMILIES, OldestSystems
+from hatch_venvstacks.model.oldest_systems import OldestSystems, families_by_option
 from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hatch_venvstacks.config.table import Table
     from hatch_venvstacks.model.oldest_systems import OldestSystem, SystemFamily
 
@@ -36,24 +38,53 @@ def read_platforms(options: Table) -> tuple[str, ...]:
 
 def read_oldest_systems(options: Table) -> OldestSystems:
     """The oldest systems that must run the layer, as far as it names them; faults are noted."""
-    found = (_oldest_system(options, family) for family in FAMILIES if family.option)
-    return OldestSystems(tuple(system for system in found if system is not None))
+    found: list[OldestSystem] = []
+    for option, families in families_by_option().items():
+        for place, text in _values(options, option, families):
+            system = _oldest_system(options, place, text, families)
+            if system is None:
+                continue
+            if any(other.family == system.family for other in found):
+                options.fault(f"{place} is another release of {system.family.name}: `{text}`")
+            else:
+                found.append(system)
+    return OldestSystems(tuple(found))
 
 
-def _oldest_system(options: Table, family: SystemFamily) -> OldestSystem | None:
-    text = options.string(family.option)
-    if text is None:
-        return None
-    release = family.parsed(text)
-    if release and family.first <= release <= (family.last or release):
+def _values(options: Table, option: str, families: Sequence[SystemFamily]) -> list[tuple[str, str]]:
+    """The values of ``option``, each with its place; an array only where it has ``families``."""
+    value = options.options.get(option)
+    if isinstance(value, list) and len(families) > 1:
+        if not value:
+            options.fault(f"Field {options.field(option)} must name a release")
+        return options.strings(option, "Release") or []
+    if option in options and len(families) > 1 and not isinstance(value, str):
+        options.fault(f"Field {options.field(option)} must be a string or an array of strings")
+        return []
+    text = options.string(option)
+    return [] if text is None else [(f"Field {options.field(option)}", text)]
+
+
+def _oldest_system(
+    options: Table, place: str, text: str, families: Sequence[SystemFamily]
+) -> OldestSystem | None:
+    family = next((family for family in families if family.parsed(text)), None)
+    release = () if family is None else family.parsed(text)
+    if family is not None and family.first <= release <= (family.last or release):
         return family.since(release)
-    first, last = (family.spelled(release) for release in (family.first, family.last))
-    place = f"Field {options.field(family.option)} must be"
-    such = f"{place} a release of {family.name} such as `{family.spelled(family.default)}`, not"
+    family = family or families[0]
+    first = family.since(family.first).spelled
     if not family.last:
-        options.fault(f"{such} older than {first}: `{text}`")
+        fault = f"{_such([family])}, not older than {first}: `{text}`"
     elif release:
-        options.fault(f"{place} from `{first}` to `{last}`, not `{text}`")
+        fault = f"from `{first}` to `{family.since(family.last).spelled}`, not `{text}`"
     else:
-        options.fault(f"{such} `{text}`")
+        fault = f"{_such(families)}, not `{text}`"
+    options.fault(f"{place} must be {fault}")
     return None
+
+
+def _such(families: Sequence[SystemFamily]) -> str:
+    return "a release of " + " or of ".join(
+        f"{family.name} such as `{family.since(family.default).spelled}`" for family in families
+    )

@@ -17,7 +17,7 @@ from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.spec import LayerKind
 from hatch_venvstacks.sources.indexes import resolution_indexes
 from hatch_venvstacks.sources.layer_siblings import locked_siblings
-from hatch_venvstacks.sources.sibling_wheel import check_wheel
+from hatch_venvstacks.sources.sibling_wheel import check_c_library, check_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,6 +112,8 @@ def install(
     built = _siblings(layer, prefix, wheels)
     if own is not None:
         built[str(canonicalize_name(layer.spec.project_name))] = own
+    for name, wheel in built.items():
+        check_c_library(wheel, name, layer.platform, layer.runtime.minor, wheels.host)
     return Installation(layer, prefix, built, reporter)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_venvstacks.locking.index_pinning import registry_of, steered
 from hatch_venvstacks.model.formats.toml import parse_toml, read_toml
 from hatch_venvstacks.model.lock import requires_python
+from hatch_venvstacks.model.platforms import environments
 from hatch_venvstacks.sources.indexes import ResolutionIndexes
 from hatch_venvstacks.sources.uv import run_uv
 
@@ -69,6 +70,11 @@ class Ground:
         return self.release or self.runtime.version
 
     @property
+    def environments(self) -> tuple[TargetPlatform, ...]:
+        """One of :attr:`platforms` for each marker: uv knows no others."""
+        return environments(self.platforms)
+
+    @property
     def stubs(self) -> Path:
         """The folder of stubs for projects that no index has
         (:mod:`hatch_venvstacks.sources.stub_wheel`).
@@ -81,9 +87,9 @@ class Resolution:
     """One resolution for the layer ``layer``: everything that a generated project says.
 
     ``constraints`` are :pep:`508` strings. Versions that lack a wheel for one of the platforms are
-    passed over; uv looks at system and machine for that, and not at their oldest releases. What uv
-    has cached of the distributions ``refresh`` is not used. What is ``given`` is held already: no
-    date (``exclude-newer``) hides it.
+    passed over; uv looks at system and machine for that, and not at C libraries and their releases.
+    What uv has cached of the distributions ``refresh`` is not used. What is ``given`` is held
+    already: no date (``exclude-newer``) hides it.
     """
 
     layer: str
@@ -124,7 +130,7 @@ class Resolution:
             return folder, parse_toml(text)
 
         version = ground.python
-        return steered(self._project(), ground.indexes, ground.platforms, version, run)
+        return steered(self._project(), ground.indexes, ground.environments, version, run)
 
     @property
     def _python(self) -> tuple[str, str]:
@@ -147,7 +153,7 @@ class Resolution:
 
     def _project(self) -> dict[str, Any]:
         ground = self.ground
-        markers = [platform.marker_for_uv(ground.runtime.minor) for platform in ground.platforms]
+        markers = [platform.marker_for_uv(ground.runtime.minor) for platform in ground.environments]
         return {
             "project": {
                 "name": _PROJECT,
@@ -206,18 +212,18 @@ def _preferences(pins: Pins, ground: Ground) -> str:
     # Of packages that are steered to an index, the index matters too.
     import tomlkit
 
-    chosen: dict[str, dict[tuple[str, str], list[str]]] = {}
+    chosen: dict[str, dict[tuple[str, str], dict[str, None]]] = {}
     for platform in ground.platforms:
         for name, version in pins.get(platform.name, {}).items():
             registry = registry_of(name, ground.indexes, platform, ground.python)
             key = (version, registry or "https://pypi.org/simple")
-            chosen.setdefault(name, {}).setdefault(key, []).append(platform.marker)
+            chosen.setdefault(name, {}).setdefault(key, {})[platform.marker] = None
     packages = [
         {
             "name": name,
             "version": version,
             "source": {"registry": registry},
-            **({"resolution-markers": markers} if len(versions) > 1 else {}),
+            **({"resolution-markers": list(markers)} if len(versions) > 1 else {}),
         }
         for name, versions in sorted(chosen.items())
         for (version, registry), markers in sorted(versions.items())
@@ -233,7 +239,7 @@ def _preferences(pins: Pins, ground: Ground) -> str:
             "version": 1,
             "revision": 3,
             "requires-python": str(requires_python(ground.runtime)),
-            "resolution-markers": [platform.marker for platform in ground.platforms],
+            "resolution-markers": [platform.marker for platform in ground.environments],
             **({"options": options} if options else {}),
             "package": packages,
         }

@@ -13,7 +13,7 @@ from hatch_venvstacks.locking.explanation import Conflict, blames
 from hatch_venvstacks.locking.generated_project import Ground, Resolution, without_wheels
 from hatch_venvstacks.locking.wheel_choice import Wheels, missing_wheel
 from hatch_venvstacks.model.lock import TOOL, Lock
-from hatch_venvstacks.model.platforms import marker_holds
+from hatch_venvstacks.model.platforms import PLATFORMS, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,10 +95,11 @@ class Question:
                 missing_wheel(package, platform, self.spec, wheels.supported(package))
                 for package, platform in passed_over
             ]
-            others = [
+            # Where markers tell two platforms not apart, one version must do for both.
+            others = dict.fromkeys(
                 f"{package.name}!={package.version} ; {platform.marker}"
                 for package, platform in passed_over
-            ]
+            )
             resolution = replace(resolution, constraints=(*resolution.constraints, *others))
         raise lacking[0]
 
@@ -123,7 +124,7 @@ class Question:
             return
         ground, alone = self.ground, dict[str, list[Package]]()
         failed: list[tuple[TargetPlatform, ToolError]] = []
-        for platform in ground.platforms:
+        for platform in ground.environments:
             one = replace(resolution, ground=replace(ground, platforms=(platform,)))
             try:
                 export = one.export(f"on-{platform.name}", self.pins)
@@ -165,7 +166,14 @@ class Question:
                 detail=error.detail,
                 hint="Narrow `platforms`, or use markers in the requirements",
             )
-        others = [one for one, found in alone.items() if any(p.name == name for p in found)]
+        wheels = Wheels(self.ground.platforms, self.ground.runtime.minor)
+        found = {PLATFORMS[name].marker: packages for name, packages in alone.items()}
+        others = [
+            target.name
+            for target in self.ground.platforms
+            for one in found.get(target.marker, ())
+            if one.name == name and wheels.fitting(one, target)
+        ]
         return missing_wheel(package, platform, self.spec, others, listed=False)
 
     def _explained(self, error: ToolError) -> LockError:

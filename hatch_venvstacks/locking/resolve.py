@@ -78,7 +78,7 @@ def resolve(
         pins=pins or {},
         refresh=tuple(refresh),
         lower=(
-            *constraints(held, ground.platforms),
+            *constraints(held, ground.environments),
             *held_constraints(projects, held, ground),
             *held_wheel_constraints(below, held, ground),
         ),
@@ -122,7 +122,7 @@ def _lock(
     runtime, platforms = ground.runtime, ground.platforms
     pylock = Pylock(
         lock_version=Version("1.0"),
-        environments=[Marker(platform.marker) for platform in platforms],
+        environments=[Marker(platform.marker) for platform in ground.environments],
         requires_python=requires_python(runtime),
         created_by=TOOL,
         packages=_added(spec, found, held, ground, siblings),

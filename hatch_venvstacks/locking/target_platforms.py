@@ -94,8 +94,8 @@ def _oldest(spec: LayerSpec, below: Below, family: SystemFamily) -> OldestSystem
     newest, layer = max(known, key=lambda one: one[0].release)
     if own is not None and own.release < newest.release:
         raise LockError(
-            f"`{family.option}` of layer `{spec.name}` is {own.number}, but layer `{layer}` below"
-            f" needs {newest.number}",
-            hint=f"Set it to {newest.number} or newer, or lower it in `{layer}`",
+            f"`{family.option}` of layer `{spec.name}` is {own.spelled}, but layer `{layer}` below"
+            f" needs {newest.spelled}",
+            hint=f"Set it to {newest.spelled} or newer, or lower it in `{layer}`",
         )
     return own or newest

@@ -15,7 +15,7 @@ from hatch_venvstacks.common.errors import LockError
 from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.common.redaction import without_credentials
 from hatch_venvstacks.model.index import local_path
-from hatch_venvstacks.model.platforms import common_marker, wheel_tags
+from hatch_venvstacks.model.platforms import PLATFORMS, common_marker, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,11 +67,15 @@ def missing_wheel(
     would = f"There are wheels of it for {', '.join(others)}: " if others else ""
     names = ", ".join(f'"{name}"' for name in others)
     narrow = f"set `platforms = [{names}]`, or " if others else ""
+    alike = [name for name in others if PLATFORMS[name].marker == platform.marker]
+    apart = "require it with a marker"
+    if alike:
+        apart = f"put it into a layer of its own (no marker tells {platform.name} from {alike[0]})"
     return LockError(
         f"`{package.name}` {package.version} has no wheel for {_described(platform)},"
         f" which layer `{spec.name}` is locked for",
         detail=f"  Its wheels: {shown}" if listed else "",
-        hint=f"{would}{narrow}require it with a marker, or constrain it to a version that has"
+        hint=f"{would}{narrow}{apart}, or constrain it to a version that has"
         " one; layers are never built from sdists",
     )
 

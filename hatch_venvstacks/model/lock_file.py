@@ -156,7 +156,7 @@ def _inputs_table(inputs: LockInputs) -> Any:
     table["format"] = FORMAT
     table["platforms"] = list(inputs.platforms)
     for option, values in inputs.oldest_systems.by_option():
-        table[option] = values[0]
+        table[option] = values[0] if len(values) == 1 else values
     requirements = tomlkit.array()
     requirements.extend(inputs.requirements)
     table["requirements"] = requirements.multiline(multiline=bool(inputs.requirements))
@@ -240,11 +240,15 @@ def _below(table: Mapping[str, Any], platforms: Sequence[str]) -> dict[str, dict
 
 def _oldest_systems(table: Mapping[str, Any]) -> OldestSystems:
     found = []
-    for option, (family,) in families_by_option().items():
-        release = family.parsed(table[option])
-        if not release:
-            raise ValueError(table[option])
-        found.append(family.since(release))
+    for option, families in families_by_option().items():
+        values = table[option]
+        for text in _strings(values if isinstance(values, list) else [values]):
+            systems = [
+                family.since(release) for family in families if (release := family.parsed(text))
+            ]
+            if not systems:
+                raise ValueError(text)
+            found += systems
     return OldestSystems(tuple(found))
 
 

@@ -56,10 +56,6 @@ class SystemFamily:
         """The oldest system of this family with that release."""
         return OldestSystem(self, release)
 
-    def spelled(self, release: Release) -> str:
-        """``release`` as the option has it: ``glibc@2.28``."""
-        return f"{self.prefix}{_dotted(release)}"
-
     def parsed(self, text: str) -> Release:
         """The release that the option's value ``text`` names; empty where it looks otherwise."""
         match = re.fullmatch(self.pattern, text)
@@ -77,6 +73,11 @@ class OldestSystem:
     def number(self) -> str:
         """The release for people: ``2.28``."""
         return _dotted(self.release)
+
+    @property
+    def spelled(self) -> str:
+        """The release as the option has it: ``glibc@2.28``."""
+        return f"{self.family.prefix}{self.number}"
 
     def __str__(self) -> str:
         return f"{self.family.name} {self.number}".rstrip()
@@ -101,7 +102,7 @@ class OldestSystems:
         for option, families in families_by_option().items():
             found = [system for family in families if (system := self.named_of(family))]
             if found:
-                yield option, [system.family.spelled(system.release) for system in found]
+                yield option, [system.spelled for system in found]
 
 
 def recorded(systems: Iterable[OldestSystem]) -> OldestSystems:
@@ -140,6 +141,14 @@ def _manylinux_tags(machine: str, release: Release) -> Iterator[str]:
         yield f"manylinux_2_{minor}_{machine}"
         if (2, minor) in legacy:
             yield f"{legacy[2, minor]}_{machine}"
+    yield f"linux_{machine}"
+
+
+def _musllinux_tags(machine: str, release: Release) -> Iterator[str]:
+    # PEP 656.
+    for minor in range(release[1], -1, -1):
+        yield f"musllinux_1_{minor}_{machine}"
+    # Of a wheel that was not repaired for distribution nobody knows which C library it is for.
     yield f"linux_{machine}"
 
 
@@ -183,6 +192,18 @@ GLIBC = SystemFamily(
     first=(2, _UV_GLIBC[0]),
     last=(2, _UV_GLIBC[-1]),
 )
+# uv (0.13) has one name for musl, which means 1.2: the release that wheels are built for today.
+MUSL = SystemFamily(
+    *("musl", "linux", "Linux", "posix"),
+    tags=_musllinux_tags,
+    uv=lambda _: "unknown-linux-musl",
+    option="linux-target",
+    prefix="musl@",
+    pattern=r"musl@(1)\.(\d{1,3})",
+    default=(1, 2),
+    first=(1, 1),
+    last=(1, 2),
+)
 MACOS = SystemFamily(
     *("macOS", "darwin", "Darwin", "posix"),
     tags=_macos_tags,
@@ -200,4 +221,4 @@ WINDOWS = SystemFamily(
     tags=_windows_tags,
     uv=lambda _: "pc-windows-msvc",
 )
-FAMILIES = (GLIBC, MACOS, WINDOWS)
+FAMILIES = (GLIBC, MUSL, MACOS, WINDOWS)

@@ -1,7 +1,8 @@
 """Target platforms: their names, the wheel tags they accept, their marker environments.
 
 The names (see ``docs/reference/platforms.md``) are ``linux_x86_64``, ``linux_aarch64``,
-``macosx_arm64``, ``macosx_x86_64``, ``win_amd64``, ``win_arm64``. They follow the platform part of
+``musllinux_x86_64``, ``musllinux_aarch64``, ``macosx_arm64``, ``macosx_x86_64``, ``win_amd64``,
+``win_arm64``. They follow the platform part of
 wheel tags
 (https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/).
 """
@@ -14,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from hatch_venvstacks.common.errors import VenvLayerError
-from hatch_venvstacks.model.oldest_systems import GLIBC, MACOS, WINDOWS
+from hatch_venvstacks.model.oldest_systems import GLIBC, MACOS, MUSL, WINDOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from packaging.markers import Environment, Marker
     from packaging.tags import Tag
@@ -60,7 +61,10 @@ class TargetPlatform:
 
     @property
     def marker(self) -> str:
-        """The :pep:`508` marker that holds on this platform and no other one of ours."""
+        """The :pep:`508` marker that holds on this platform.
+
+        Of our other ones it holds on that with another C library: see :func:`environments`.
+        """
         return (
             f"sys_platform == '{self.sys_platform}' and platform_machine == '{self.machine}'"
             " and platform_python_implementation == 'CPython'"
@@ -111,6 +115,8 @@ PLATFORMS = {
     for platform in (
         _platform("linux_x86_64", "x86_64", GLIBC),
         _platform("linux_aarch64", "aarch64", GLIBC),
+        _platform("musllinux_x86_64", "x86_64", MUSL),
+        _platform("musllinux_aarch64", "aarch64", MUSL),
         _platform("macosx_arm64", "arm64", MACOS, first=(11, 0)),
         _platform("macosx_x86_64", "x86_64", MACOS),
         _platform("win_amd64", "AMD64", WINDOWS),
@@ -119,11 +125,24 @@ PLATFORMS = {
 }
 
 
-def common_marker(chosen: Collection[TargetPlatform], among: Sequence[TargetPlatform]) -> str:
+def environments(platforms: Iterable[TargetPlatform]) -> tuple[TargetPlatform, ...]:
+    """The first of ``platforms`` of each marker: markers do not know the others.
+
+    Linux with glibc and Linux with musl are one and the same to :pep:`508`.
+    """
+    found: dict[str, TargetPlatform] = {}
+    for target in platforms:
+        found.setdefault(target.marker, target)
+    return tuple(found.values())
+
+
+def common_marker(chosen: Iterable[TargetPlatform], among: Iterable[TargetPlatform]) -> str:
     """The simplest :pep:`508` marker that, ``among`` these platforms, holds on the ``chosen`` ones.
 
-    It is empty where they are all of them.
+    It is empty where they are all of them. Platforms of one marker are chosen together.
     """
+    markers, among = {one.marker for one in chosen}, environments(among)
+    chosen = [one for one in among if one.marker in markers]
     if len(chosen) == len(among):
         return ""
     systems = list(dict.fromkeys(one.sys_platform for one in among))
@@ -150,11 +169,14 @@ def common_marker(chosen: Collection[TargetPlatform], among: Sequence[TargetPlat
     return " or ".join(parts)
 
 
-def host_platform(tag: str | None = None, machine: str | None = None) -> TargetPlatform:
+def host_platform(
+    tag: str | None = None, machine: str | None = None, family: SystemFamily | None = None
+) -> TargetPlatform:
     """The target platform of this machine.
 
     ``tag`` is what :func:`sysconfig.get_platform` says, ``machine`` what :func:`platform.machine`
     does; the latter counts where one build of Python serves several machines (``universal2``).
+    ``family`` is the C library of a Python on Linux, as :func:`c_library` finds it.
 
     :raises VenvLayerError: where this machine is none of the target platforms.
     """
@@ -163,13 +185,31 @@ def host_platform(tag: str | None = None, machine: str | None = None) -> TargetP
     built_for = rest.rpartition("-")[2]
     if built_for == "universal2":
         built_for = platform.machine() if machine is None else machine
+    if system == "linux" and (family or _c_library_here()) == MUSL:
+        system = "musllinux"
     name = f"{system}_{built_for}"
-    if name not in PLATFORMS or "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE")):
+    if name not in PLATFORMS:
         raise VenvLayerError(
             f"This machine ({tag}) is not a target platform of layers",
-            hint=f"Layers are built for: {', '.join(PLATFORMS)}; on Linux with glibc",
+            hint=f"Layers are built for: {', '.join(PLATFORMS)}",
         )
     return PLATFORMS[name]
+
+
+def c_library(tags: Iterable[str], built_for: str) -> SystemFamily:
+    """The C library of a Python on Linux.
+
+    ``tags`` are the platform tags that it accepts; ``built_for`` is the machine that it was
+    configured for, which counts as well: the tags of a program without a loader name no C library.
+    """
+    accepted = any(tag.startswith("musllinux_") for tag in tags)
+    return MUSL if accepted or built_for.endswith("-musl") else GLIBC
+
+
+def _c_library_here() -> SystemFamily:
+    from packaging.tags import platform_tags
+
+    return c_library(platform_tags(), str(sysconfig.get_config_var("HOST_GNU_TYPE")))
 
 
 def wheel_tags(target: TargetPlatform, python: str) -> Iterator[Tag]:

@@ -115,6 +115,11 @@ class SiblingWheels:
         self._workshop, self._mtime = workshop, mtime
         self._metadata: dict[tuple[Path, str], str] = {}
 
+    @property
+    def host(self) -> TargetPlatform:
+        """The platform of this machine, which the wheels are built on."""
+        return self._workshop.host
+
     def builder(self, cpython: CPython, what: str = "") -> WheelBuilder:
         """What builds wheels with ``cpython``; ``what`` is said to be built, if that is named."""
 
@@ -158,9 +163,28 @@ def check_wheel(
             hint="Its version depends on how it is built: give it one that does not",
         )
     if tags.isdisjoint(wheel_tags(platform, python)):
-        raise BuildError(
-            f"The wheel of `{name}` that was built here is {wheel.name}: it does not fit"
-            f" {platform.name} and CPython {python}",
-            hint="A project with compiled modules is built on each platform only: build this layer"
-            " there, or put wheels of the project into an index",
-        )
+        raise _misfit(wheel, name, platform, python)
+
+
+def check_c_library(
+    wheel: Path, name: str, platform: TargetPlatform, python: str, host: TargetPlatform
+) -> None:
+    """Check that ``wheel``, which was built on the machine ``host``, is for ``platform``'s libc.
+
+    Its tags need not tell: ``linux_x86_64`` is accepted with any C library.
+
+    :raises BuildError: where it is for that of ``host``, and ``platform`` has another one.
+    """
+    tags = parse_wheel_filename(wheel.name)[3]
+    alike = platform.name != host.name and platform.marker == host.marker
+    if alike and all(tag.platform.startswith("linux_") for tag in tags):
+        raise _misfit(wheel, name, platform, python)
+
+
+def _misfit(wheel: Path, name: str, platform: TargetPlatform, python: str) -> BuildError:
+    return BuildError(
+        f"The wheel of `{name}` that was built here is {wheel.name}: it does not fit"
+        f" {platform.name} and CPython {python}",
+        hint="A project with compiled modules is built on each platform only: build this layer"
+        " there, or put wheels of the project into an index",
+    )

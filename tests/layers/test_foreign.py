@@ -49,6 +49,8 @@ HEADER = f'#define PY_VERSION "{MINOR}.0"\n'.encode()
 TAGS = {
     "linux_x86_64": "manylinux_2_28_x86_64",
     "linux_aarch64": "manylinux_2_17_aarch64",
+    "musllinux_x86_64": "musllinux_1_2_x86_64",
+    "musllinux_aarch64": "musllinux_1_1_aarch64",
     "macosx_arm64": "macosx_11_0_arm64",
     "macosx_x86_64": "macosx_10_9_x86_64",
     "win_amd64": "win_amd64",

@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real layers")]
 HERE = host_platform().name
 FRAMEWORK, APP = "frameworks/fw", "apps/app"
 # The machines of an ELF, a Mach-O and a PE file, and the platforms that they are of.
-ELF = {62: "linux_x86_64", 183: "linux_aarch64"}
+ELF = {62: {"linux_x86_64", "musllinux_x86_64"}, 183: {"linux_aarch64", "musllinux_aarch64"}}
 MACH_O = {0x01000007: "macosx_x86_64", 0x0100000C: "macosx_arm64"}
 PE = {0x8664: "win_amd64", 0xAA64: "win_arm64"}
 PROGRAM = """\
@@ -51,7 +51,7 @@ def main():
 def native_platforms(content: bytes) -> set[str]:
     """The platforms whose machines ``content`` is a program or a library for; none for others."""
     if content[:4] == b"\x7fELF":
-        return {ELF[struct.unpack_from("<H", content, 18)[0]]}
+        return ELF[struct.unpack_from("<H", content, 18)[0]]
     if content[:4] == b"\xcf\xfa\xed\xfe":
         return {MACH_O[struct.unpack_from("<I", content, 4)[0]]}
     if content[:4] == b"\xca\xfe\xba\xbe":

@@ -18,7 +18,7 @@ import pytest
 from monorepo import RUNTIME, Monorepo, pypi
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name, parse_wheel_filename
-from universe_check import make_machine
+from universe_check import TOLD_APART, make_machine
 from universe_joint import Joint, select
 from uv import find_uv_bin
 from wheels import make_wheel
@@ -94,7 +94,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, front_ends: FrontEnds) -> Wo
     archives = machine.runtime.archives
     source = {name: {"url": one.url, "sha256": one.sha256} for name, one in archives.items()}
     python = f"cpython@{machine.runtime.version}"
-    repo.runtime(python=python, python_source=source, platforms=list(PLATFORMS))
+    repo.runtime(python=python, python_source=source, platforms=list(TOLD_APART))
     _lock(repo, RUNTIME, [], "", {})
     tables = {
         "index": [
@@ -121,7 +121,7 @@ def _lock(
     repo: Monorepo, layer: str, requirements: list[str], base: str, uv: dict[str, Any]
 ) -> None:
     """Lock for all platforms but those that the error names one after the other."""
-    platforms = [name for name in PLATFORMS if name not in WITHOUT.get(layer, ())]
+    platforms = [name for name in TOLD_APART if name not in WITHOUT.get(layer, ())]
     if base and (repo.root / base / "pylock.venvlayer.toml").is_file():
         below = read_lock(repo.root / base / "pylock.venvlayer.toml").inputs.platforms
         platforms = [name for name in platforms if name in below]

@@ -42,6 +42,7 @@ class World:
     platforms: tuple[str, ...] = (HERE.name,)
     linux: tuple[int, int] = (2, 28)
     macos: tuple[int, int] = (13, 0)
+    musl: tuple[int, int] = (1, 2)
     excluded: tuple[str, ...] = ()
     indexes: ResolutionIndexes = field(default_factory=ResolutionIndexes)
     runs: int = 0
@@ -50,7 +51,7 @@ class World:
 
     @property
     def oldest_systems(self) -> OldestSystems:
-        return oldest_systems(glibc=self.linux, macos=self.macos)
+        return oldest_systems(glibc=self.linux, musl=self.musl, macos=self.macos)
 
     def wheel(self, name: str, version: str, *requires: str, **more: Any) -> Path:
         return make_wheel(self.index, name, version, requires=requires, **more)

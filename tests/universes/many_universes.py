@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
-from universe_check import Machine, Tally, examine, make_machine
+from universe_check import TOLD_APART, Machine, Tally, examine, make_machine
 from universe_generator import generate
 from universe_shrinker import shrink
 
 from hatch_venvstacks.common.errors import VenvLayerError
-from hatch_venvstacks.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +63,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _one(seed: int, *, machine: Machine, folder: Path, small: bool) -> tuple[Tally, str]:
     """What was seen in the universe of ``seed``, and what is wrong with it."""
-    universe = generate(seed, tuple(PLATFORMS), machine.python)
+    universe = generate(seed, TOLD_APART, machine.python)
     try:
         return examine(universe, machine, folder), ""
     except (AssertionError, VenvLayerError) as error:

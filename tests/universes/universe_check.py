@@ -30,6 +30,7 @@ from hatch_venvstacks.model.lock import OVER
 from hatch_venvstacks.model.lock_file import read_lock
 from hatch_venvstacks.model.platforms import (
     PLATFORMS,
+    environments,
     host_platform,
     marker_environment,
     wheel_tags,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.model.lock import Lock
 
+# A joint resolution knows no others: Linux with musl is to it what Linux with glibc is.
+TOLD_APART = tuple(platform.name for platform in environments(PLATFORMS.values()))
 # The variables that the markers of a lock may be about: those that tell platforms apart.
 _VARIABLES = {"sys_platform", "platform_machine", "platform_python_implementation"}
 

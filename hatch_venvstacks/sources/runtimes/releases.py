@@ -14,7 +14,8 @@ from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, Runtim
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# (platform, arch) of pbs-installer's table.
+# (platform, arch) of pbs-installer's table. It leaves out builds for musl (2026.10.25), and has no
+# field that would tell them from those for glibc.
 _NAMES = {
     "linux_x86_64": ("linux", "x86_64"),
     "linux_aarch64": ("linux", "aarch64"),
@@ -33,6 +34,9 @@ def find_release(version: str, platforms: Sequence[str]) -> LockedRuntime:
 
     :raises RuntimeSourceError: where there is none, or where a build's hash is not known.
     """
+    unknown = [name for name in platforms if name not in _NAMES]
+    if unknown:
+        raise _untold(unknown)
     wanted = [version] if version.count(".") == 2 else _patch_releases(version, platforms)
     for release in wanted:
         builds = {name: _build(release, name) for name in platforms}
@@ -83,6 +87,14 @@ def _lookup(version: str, platform: str) -> tuple[str, str, str | None] | None:
     except ValueError:
         return None
     return f"{found.major}.{found.minor}.{found.micro}", url, sha256
+
+
+def _untold(platforms: Sequence[str]) -> RuntimeSourceError:
+    names = ", ".join(f"`{name}`" for name in platforms)
+    return RuntimeSourceError(
+        f"The table of `pbs-installer` has no builds of python-build-standalone for {names}",
+        hint="Name the archives of all platforms in `python-source`, each as `{ url, sha256 }`",
+    )
 
 
 def _missing(version: str, platforms: Sequence[str]) -> RuntimeSourceError:

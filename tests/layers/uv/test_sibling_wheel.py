@@ -17,9 +17,14 @@ from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import BuildError, ToolError
 from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
-from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
+from hatch_venvstacks.model.platforms import PLATFORMS, TargetPlatform, host_platform
 from hatch_venvstacks.model.workshop import Workshop
-from hatch_venvstacks.sources.sibling_wheel import SiblingWheels, WheelBuilder, check_wheel
+from hatch_venvstacks.sources.sibling_wheel import (
+    SiblingWheels,
+    WheelBuilder,
+    check_c_library,
+    check_wheel,
+)
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
@@ -197,6 +202,27 @@ def test_wheels_that_fit(wheel: str, words: str) -> None:
         check_wheel(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("tag", "platform", "host", "fits"),
+    [
+        ("cp311-cp311-linux_x86_64", "musllinux_x86_64", "linux_x86_64", False),
+        ("cp311-cp311-linux_x86_64", "linux_x86_64", "musllinux_x86_64", False),
+        ("cp311-cp311-linux_x86_64", "linux_x86_64", "linux_x86_64", True),
+        ("cp311-cp311-linux_x86_64", "musllinux_x86_64", "musllinux_x86_64", True),
+        ("cp311-cp311-musllinux_1_2_x86_64", "musllinux_x86_64", "linux_x86_64", True),
+        ("py3-none-any", "musllinux_x86_64", "linux_x86_64", True),
+    ],
+)
+def test_c_library_of_a_wheel(tag: str, platform: str, host: str, *, fits: bool) -> None:
+    wheel = Path(f"vl_lib-1.0-{tag}.whl")
+    arguments = (wheel, "vl-lib", PLATFORMS[platform], "3.11", PLATFORMS[host])
+    if fits:
+        check_c_library(*arguments)
+        return
+    with pytest.raises(BuildError, match=f"does not fit {platform} and CPython 3.11"):
+        check_c_library(*arguments)
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="takes a version from Git")
 def test_a_version_from_git(tmp_path: Path, builder: WheelBuilder) -> None:
     root = sources(tmp_path / "repo/libs/lib", 'requires = ["setuptools", "setuptools-scm"]')
@@ -235,9 +261,14 @@ def test_compiled_modules(tmp_path: Path, builder: WheelBuilder) -> None:
     )
     wheel = builder.build(root, tmp_path / "work")
     host, minor = host_platform(), f"{sys.version_info.major}.{sys.version_info.minor}"
-    check_wheel(wheel, "vl-lib", "1.0", host, minor)
+
+    def check(platform: TargetPlatform) -> None:
+        check_wheel(wheel, "vl-lib", "1.0", platform, minor)
+        check_c_library(wheel, "vl-lib", platform, minor, host)
+
+    check(host)
     for name in PLATFORMS.keys() - {host.name}:
         with pytest.raises(BuildError, match=f"does not fit {name}") as caught:
-            check_wheel(wheel, "vl-lib", "1.0", PLATFORMS[name], minor)
+            check(PLATFORMS[name])
         assert "is built on each platform only" in caught.value.hint
     assert {path.name for path in root.iterdir()} == {"fast.c", "pyproject.toml", "setup.py", "src"}

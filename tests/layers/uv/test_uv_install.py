@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.utils import parse_wheel_filename
 from said import Said
 from simple_index import SimpleIndex, serving
 from wheels import make_wheel
@@ -15,7 +16,7 @@ from hatch_venvstacks.contents.uv_install import Installer, fetching
 from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.lock import LockedWheel
-from hatch_venvstacks.model.platforms import PLATFORMS, TargetPlatform, host_platform
+from hatch_venvstacks.model.platforms import PLATFORMS, TargetPlatform, host_platform, wheel_tags
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 CP = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -57,6 +58,8 @@ def test_other_platforms(tmp_path: Path, wheel_index: Path, name: str) -> None:
     tags = {
         "linux_x86_64": "manylinux_2_28_x86_64",
         "linux_aarch64": "manylinux2014_aarch64",
+        "musllinux_x86_64": "musllinux_1_2_x86_64",
+        "musllinux_aarch64": "musllinux_1_1_aarch64",
         "macosx_arm64": "macosx_13_0_arm64",
         "macosx_x86_64": "macosx_10_9_x86_64",
         "win_amd64": "win_amd64",
@@ -65,6 +68,32 @@ def test_other_platforms(tmp_path: Path, wheel_index: Path, name: str) -> None:
     wheel = make_wheel(wheel_index, "native", "1.0", tag=f"{CP}-{CP}-{tags[name]}")
     install(tmp_path / "prefix", locked(wheel, "native"), platform=PLATFORMS[name])
     assert (tmp_path / "prefix" / SITE / "native.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("tag", "fits"),
+    [
+        ("linux_x86_64", True),
+        ("manylinux_2_17_x86_64.musllinux_1_1_x86_64", True),
+        ("manylinux_2_17_x86_64", False),
+        ("musllinux_1_3_x86_64", False),
+        ("musllinux_1_0_x86_64", True),
+    ],
+)
+def test_uv_takes_the_same_wheels_for_musl(
+    tmp_path: Path, wheel_index: Path, tag: str, *, fits: bool
+) -> None:
+    platform = PLATFORMS["musllinux_x86_64"]
+    wheel = make_wheel(wheel_index, "native", "1.0", tag=f"{CP}-{CP}-{tag}")
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    accepted = set(wheel_tags(platform, minor)) & parse_wheel_filename(wheel.name)[3]
+    assert bool(accepted) == fits
+    if fits:
+        install(tmp_path / "prefix", locked(wheel, "native"), platform=platform)
+        assert (tmp_path / "prefix" / SITE / "native.py").is_file()
+        return
+    with pytest.raises(ToolError):
+        install(tmp_path / "prefix", locked(wheel, "native"), platform=platform)
 
 
 def test_wheel_that_is_not_the_locked_one(tmp_path: Path, wheel_index: Path) -> None:

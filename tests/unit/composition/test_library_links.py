@@ -219,6 +219,46 @@ def test_missing_libraries_are_named_once() -> None:
     assert [one.names[0] for one in provided.findings] == ["libmissing.so"]
 
 
+@pytest.mark.parametrize(
+    ("platform", "needed", "other"),
+    [
+        ("musllinux_x86_64", "libc.so.6", "glibc"),
+        ("musllinux_x86_64", "libpthread.so.0", "glibc"),
+        ("musllinux_x86_64", "ld-linux-x86-64.so.2", "glibc"),
+        ("musllinux_aarch64", "ld-linux-aarch64.so.1", "glibc"),
+        ("linux_x86_64", "libc.musl-x86_64.so.1", "musl"),
+        ("linux_x86_64", "libc.so", "musl"),
+        ("linux_aarch64", "/lib/ld-musl-aarch64.so.1", "musl"),
+    ],
+)
+def test_file_for_another_c_library(platform: str, needed: str, other: str) -> None:
+    user = dist("user", {"u/a.so": native(needed, "libX11.so.6", "libz.so.1")})
+    found = linking(layer("app", user), platform=platform)
+    name = needed.rpartition("/")[2]
+    mine = {"glibc": "musl", "musl": "glibc"}[other]
+    messages = {one.names[0]: one.message for one in found.findings}
+    assert set(messages) == ({name, "libX11.so.6"} if mine == "musl" else {name})
+    assert messages[name] == (
+        f"`{SITE}/u/a.so` of `user` needs the library `{needed}`, which no layer has and which"
+        f" {platform} does not guarantee: the file is for {other}, not for {mine}"
+    )
+    if mine == "musl":
+        assert messages["libX11.so.6"].endswith(f"{platform} does not guarantee")
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_what_musl_guarantees(machine: str) -> None:
+    names = (f"libc.musl-{machine}.so.1", f"ld-musl-{machine}.so.1", "libc.so", "libz.so.1")
+    user = dist("user", {"u/a.so": native(*names, "libgcc_s.so.1")})
+    found = linking(layer("app", user), platform=f"musllinux_{machine}")
+    assert [one.names[0] for one in found.findings] == ["libgcc_s.so.1"]
+    assert (
+        linking(layer("app", user), platform="macosx_arm64")
+        .findings[0]
+        .message.endswith("macosx_arm64 does not guarantee")
+    )
+
+
 def test_conflicts_are_told_all_at_once() -> None:
     low = {
         "low/liblow.so": native("libx.so", "liby.so", rpath=("$ORIGIN/../x",)),

@@ -70,8 +70,23 @@ def test_elf(tmp_path: Path, tags: tuple[str, ...], expected: tuple[tuple[str, .
     assert found.soname == "liba.so.1.2"
     assert "libm.so.6" in found.needed
     assert (found.rpath, found.runpath) == expected
-    others = [one for one in PLATFORMS.values() if one.name != host_platform().name]
-    assert [one.name for one in others if read_native(library, one)] == []
+    # For which C library a file is stands in what it needs, and the machine in the file.
+    alike = [one.name for one in PLATFORMS.values() if one.marker == host_platform().marker]
+    assert [one.name for one in PLATFORMS.values() if read_native(library, one)] == alike
+
+
+def test_elf_for_musl(tmp_path: Path) -> None:
+    """What the compilers of Alpine Linux make."""
+    machine = host_platform().machine
+    libc = f"libc.musl-{machine}.so.1"
+    compiled(tmp_path, libc, "-nostdlib", f"-Wl,-soname,{libc}")
+    library = compiled(
+        tmp_path, "liba.so", "-nostdlib", "-Wl,--no-as-needed", f"-L{tmp_path}", f"-l:{libc}"
+    )
+    found = read_native(library, PLATFORMS[f"musllinux_{machine}"])
+    assert found == Native("liba.so", (libc,))
+    assert is_guaranteed(libc, PLATFORMS[f"musllinux_{machine}"])
+    assert not is_guaranteed(libc, PLATFORMS[f"linux_{machine}"])
 
 
 def test_elf_without_names_of_its_own(tmp_path: Path) -> None:

@@ -19,6 +19,64 @@ class TestPlatforms:
         assert spec.exclude_packages == ("other", "some-thing")
 
     @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            ("glibc@2.31", ["glibc 2.31"]),
+            ("musl@1.1", ["musl 1.1"]),
+            (["musl@1.2"], ["musl 1.2"]),
+            (["musl@1.1", "glibc@2.28"], ["musl 1.1", "glibc 2.28"]),
+        ],
+    )
+    def test_c_libraries(self, value: object, expected: list[str]) -> None:
+        spec = parse({**RUNTIME, "linux-target": value})
+        assert [str(one) for one in spec.oldest_systems.named] == expected
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (
+                ["glibc@2.28", "glibc@2.31"],
+                [
+                    (
+                        f"Release #2 in field `{T}.linux-target` is another release of glibc:"
+                        " `glibc@2.31`"
+                    )
+                ],
+            ),
+            (
+                ["uclibc@1.0", "musl@1.3", "glibc@2.12", 1, ""],
+                [
+                    f"Release #4 in field `{T}.linux-target` must be a string",
+                    f"Release #5 in field `{T}.linux-target` cannot be an empty string",
+                    (
+                        f"Release #1 in field `{T}.linux-target` must be a release of glibc such"
+                        " as `glibc@2.28` or of musl such as `musl@1.2`, not `uclibc@1.0`"
+                    ),
+                    (
+                        f"Release #2 in field `{T}.linux-target` must be from `musl@1.1` to"
+                        " `musl@1.2`, not `musl@1.3`"
+                    ),
+                    (
+                        f"Release #3 in field `{T}.linux-target` must be from `glibc@2.17` to"
+                        " `glibc@2.40`, not `glibc@2.12`"
+                    ),
+                ],
+            ),
+            ([], [f"Field `{T}.linux-target` must name a release"]),
+            (2.28, [f"Field `{T}.linux-target` must be a string or an array of strings"]),
+            ("", [f"Field `{T}.linux-target` cannot be an empty string"]),
+        ],
+    )
+    def test_c_libraries_refused(self, value: object, expected: list[str]) -> None:
+        assert faults({**RUNTIME, "linux-target": value}) == expected
+
+    @pytest.mark.parametrize("value", [["13.0"], 13.0])
+    def test_one_release_of_macos(self, value: object) -> None:
+        assert faults({**RUNTIME, "macos-target": value}) == [
+            f"Field `{T}.macos-target` must be a string"
+        ]
+
+    @pytest.mark.parametrize(
         ("option", "value", "expected"),
         [
             (
@@ -39,8 +97,8 @@ class TestPlatforms:
                 "linux-target",
                 "2.28",
                 (
-                    f"Field `{T}.linux-target` must be a release of glibc such as `glibc@2.28`, not"
-                    " `2.28`"
+                    f"Field `{T}.linux-target` must be a release of glibc such as `glibc@2.28` or"
+                    " of musl such as `musl@1.2`, not `2.28`"
                 ),
             ),
             (

@@ -17,6 +17,7 @@ from hatch_venvstacks.model.runtime import RuntimeOrigin, RuntimeRequest
 from hatch_venvstacks.model.spec import LayerKind, LayerSpec
 
 LINUX, ARM, MAC, WINDOWS = "linux_x86_64", "linux_aarch64", "macosx_arm64", "win_amd64"
+MUSL = "musllinux_x86_64"
 HOST = PLATFORMS[LINUX]
 
 
@@ -99,7 +100,8 @@ def test_defaults_of_a_runtime() -> None:
 @pytest.mark.parametrize(
     ("family", "own", "below", "words"),
     [
-        ("glibc", (2, 28), (2, 31), "`linux-target` of layer `top` is 2.28, but"),
+        ("glibc", (2, 28), (2, 31), "`linux-target` of layer `top` is glibc@2.28, but"),
+        ("musl", (1, 1), (1, 2), "`linux-target` of layer `top` is musl@1.1, but"),
         ("macos", (12, 0), (13, 0), "`macos-target` of layer `top` is 12.0, but"),
     ],
 )
@@ -114,6 +116,28 @@ def test_older_system_than_below(
         )
     assert words in caught.value.message
     assert "layer `rt` below needs" in caught.value.message
+
+
+def test_c_libraries_are_inherited_each_on_its_own() -> None:
+    both = (LINUX, MUSL)
+    below = [
+        (spec("a"), lock(*both, oldest_systems=oldest_systems(glibc=(2, 31), musl=(1, 1)))),
+        (spec("b"), lock(*both, oldest_systems=oldest_systems(glibc=(2, 17), musl=(1, 2)))),
+    ]
+    found = layer_targets(spec(), below, None, HOST)
+    assert [(one.name, str(one.oldest)) for one in found] == [
+        (LINUX, "glibc 2.31"),
+        (MUSL, "musl 1.2"),
+    ]
+    # A lock for other platforms says nothing of musl.
+    only = [(spec("rt"), lock(LINUX, oldest_systems=oldest_systems(glibc=(2, 17))))]
+    own = spec(oldest_systems=oldest_systems(musl=(1, 1)))
+    assert [str(one.oldest) for one in layer_targets(own, only, None, HOST)] == ["glibc 2.17"]
+
+
+def test_runtime_is_first_for_a_machine_with_musl() -> None:
+    host = PLATFORMS[MUSL]
+    assert layer_targets(runtime(), [], None, host) == (host,)
 
 
 def test_excluded_packages() -> None:

@@ -99,6 +99,32 @@ def check(value: Lock) -> None:
     assert dump_lock(found) == dump_lock(value) == value.path.read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("line", "change"),
+    [
+        ('linux-target = "glibc@2.28"', 'linux-target = "uclibc@1.0"'),
+        ('linux-target = "glibc@2.28"', 'linux-target = ["glibc@2.28", "musl"]'),
+        ('linux-target = "glibc@2.28"', "linux-target = 2.28"),
+        ('macos-target = "13.0"', 'macos-target = "glibc@2.28"'),
+    ],
+)
+def test_oldest_systems_that_are_none(tmp_path: Path, line: str, change: str) -> None:
+    value = lock(tmp_path / "pylock.toml")
+    write_lock(value)
+    text = value.path.read_text("utf-8")
+    value.path.write_text(text.replace(line, change), "utf-8")
+    assert line in text
+    with pytest.raises(LockError):
+        read_lock(value.path)
+
+
+def test_c_libraries(tmp_path: Path) -> None:
+    both = oldest_systems(glibc=(2, 17), musl=(1, 1), macos=(13, 0))
+    value = lock(tmp_path / "pylock.toml", oldest_systems=both)
+    check(value)
+    assert 'linux-target = ["glibc@2.17", "musl@1.1"]\n' in value.path.read_text("utf-8")
+
+
 def test_full_round_trip(tmp_path: Path) -> None:
     check(full(tmp_path / "pylock.toml"))
 

@@ -14,10 +14,12 @@ from packaging.tags import Tag, parse_tag, sys_tags
 from packaging.utils import parse_wheel_filename
 
 from hatch_venvstacks.common.errors import VenvLayerError
-from hatch_venvstacks.model.oldest_systems import GLIBC
+from hatch_venvstacks.model.oldest_systems import GLIBC, MUSL
 from hatch_venvstacks.model.platforms import (
     PLATFORMS,
+    c_library,
     common_marker,
+    environments,
     host_platform,
     marker_environment,
     marker_holds,
@@ -27,6 +29,7 @@ from hatch_venvstacks.model.platforms import (
 
 LINUX, ARM, MAC = (PLATFORMS[name] for name in ("linux_x86_64", "linux_aarch64", "macosx_arm64"))
 WINDOWS = PLATFORMS["win_amd64"]
+LINUXES = ["linux_x86_64", "linux_aarch64", "musllinux_x86_64", "musllinux_aarch64"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ WINDOWS = PLATFORMS["win_amd64"]
     ],
 )
 def test_host_platform(tag: str, machine: str, expected: str) -> None:
-    assert host_platform(tag, machine).name == expected
+    assert host_platform(tag, machine, GLIBC).name == expected
 
 
 @pytest.mark.parametrize(
@@ -51,22 +54,47 @@ def test_host_platform(tag: str, machine: str, expected: str) -> None:
 )
 def test_host_that_is_no_target(tag: str) -> None:
     with pytest.raises(VenvLayerError) as caught:
-        host_platform(tag, "odd")
+        host_platform(tag, "odd", GLIBC)
     assert f"({tag})" in caught.value.message
     assert "linux_x86_64" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("tags", "built_for", "expected"),
+    [
+        (["manylinux_2_36_x86_64", "linux_x86_64"], "x86_64-pc-linux-gnu", "glibc"),
+        (["linux_x86_64", "musllinux_1_2_x86_64"], "x86_64-pc-linux-gnu", "musl"),
+        # Without a loader: the tags tell nothing.
+        (["linux_x86_64"], "x86_64-unknown-linux-musl", "musl"),
+        (["linux_x86_64"], "None", "glibc"),
+        ([], "aarch64-alpine-linux-musl", "musl"),
+    ],
+)
+def test_c_library(tags: list[str], built_for: str, expected: str) -> None:
+    family = c_library(iter(tags), built_for)
+    assert family.name == expected
+    prefix = "musl" if expected == "musl" else ""
+    assert host_platform("linux-aarch64", "", family).name == f"{prefix}linux_aarch64"
+
+
+def test_other_systems_have_no_c_library_to_choose() -> None:
+    assert host_platform("win-arm64", "", MUSL).name == "win_arm64"
+    assert host_platform("macosx-11.0-arm64", "", MUSL).name == "macosx_arm64"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks this machine")
 def test_this_machine() -> None:
     found = host_platform()
     assert found.machine == this.machine()
-    assert found.name == sysconfig.get_platform().replace("-", "_")
+    prefix = "musl" if found.family == MUSL else ""
+    assert found.name == prefix + sysconfig.get_platform().replace("-", "_")
     ours = set(wheel_tags(found, f"{sys.version_info.major}.{sys.version_info.minor}"))
-    newest = GLIBC.default[1]
+    newest = found.oldest.release[1]
     theirs = {
         tag
         for tag in sys_tags()
-        if not tag.platform.startswith("manylinux_2_") or int(tag.platform.split("_")[2]) <= newest
+        if not tag.platform.startswith(("manylinux_2_", "musllinux_1_"))
+        or int(tag.platform.split("_")[2]) <= newest
     }
     assert ours == theirs
 
@@ -80,12 +108,16 @@ def test_markers_tell_platforms_apart(name: str) -> None:
         for other in PLATFORMS.values()
         if marker.evaluate(cast("dict[str, str]", marker_environment(other, "3.11")))
     ]
-    assert holds == [name]
+    alike = {"linux": ["", "musl"], "musllinux": ["", "musl"]}
+    system, _, machine = name.partition("_")
+    assert holds == [
+        f"{libc}{system.removeprefix('musl')}_{machine}" for libc in alike.get(system, [""])
+    ]
     for_uv = Marker(PLATFORMS[name].marker_for_uv("3.11"))
     for other in PLATFORMS.values():
         for python in ("3.10.9", "3.11", "3.11.13"):
             environment = cast("dict[str, str]", marker_environment(other, python))
-            assert for_uv.evaluate(environment) == (other.name == name and python[:4] == "3.11")
+            assert for_uv.evaluate(environment) == (other.name in holds and python[:4] == "3.11")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +247,16 @@ def test_wheels_that_do_not_fit(tag: str) -> None:
         ("cp311-cp311-manylinux_2_12_aarch64", "linux_aarch64", False),
         ("cp311-cp311-manylinux2014_aarch64", "linux_aarch64", True),
         ("cp311-cp311-manylinux1_aarch64", "linux_aarch64", False),
+        ("cp311-cp311-musllinux_1_2_x86_64", "musllinux_x86_64", True),
+        ("cp311-cp311-musllinux_1_1_x86_64", "musllinux_x86_64", True),
+        ("cp311-cp311-musllinux_1_0_x86_64", "musllinux_x86_64", True),
+        ("cp311-cp311-musllinux_1_3_x86_64", "musllinux_x86_64", False),
+        ("cp311-cp311-manylinux_2_17_x86_64", "musllinux_x86_64", False),
+        ("cp311-cp311-manylinux_2_17_x86_64.musllinux_1_1_x86_64", "musllinux_x86_64", True),
+        ("cp311-cp311-musllinux_1_2_x86_64", "musllinux_aarch64", False),
+        ("cp311-cp311-musllinux_1_2_aarch64", "musllinux_aarch64", True),
+        ("cp311-cp311-linux_x86_64", "musllinux_x86_64", True),
+        ("py3-none-any", "musllinux_aarch64", True),
     ],
 )
 def test_other_platforms(tag: str, target: str, expected: bool) -> None:
@@ -266,6 +308,8 @@ def test_first_macos_for_arm() -> None:
             "x86_64-apple-darwin",
             {"MACOSX_DEPLOYMENT_TARGET": "10.13"},
         ),
+        ("musllinux_x86_64", (2, 28), (13, 0), "x86_64-unknown-linux-musl", {}),
+        ("musllinux_aarch64", (2, 28), (13, 0), "aarch64-unknown-linux-musl", {}),
         ("win_amd64", (2, 28), (13, 0), "x86_64-pc-windows-msvc", {}),
         ("win_arm64", (2, 28), (13, 0), "aarch64-pc-windows-msvc", {}),
     ],
@@ -286,14 +330,14 @@ def test_names_for_uv(
     ("chosen", "marker"),
     [
         (list(PLATFORMS), ""),
-        (["linux_x86_64", "linux_aarch64"], "sys_platform == 'linux'"),
+        (LINUXES, "sys_platform == 'linux'"),
         (["macosx_arm64"], "sys_platform == 'darwin' and platform_machine == 'arm64'"),
         (
-            ["linux_x86_64", "linux_aarch64", "win_amd64", "win_arm64"],
+            [*LINUXES, "win_amd64", "win_arm64"],
             "sys_platform != 'darwin'",
         ),
         (
-            ["linux_x86_64", "win_amd64", "win_arm64"],
+            ["linux_x86_64", "musllinux_x86_64", "win_amd64", "win_arm64"],
             "sys_platform == 'linux' and platform_machine == 'x86_64' or sys_platform == 'win32'",
         ),
     ],
@@ -302,8 +346,31 @@ def test_common_marker(chosen: list[str], marker: str) -> None:
     assert common_marker([PLATFORMS[name] for name in chosen], list(PLATFORMS.values())) == marker
 
 
+def test_one_platform_for_each_marker() -> None:
+    assert [one.name for one in environments(PLATFORMS.values())] == [
+        name for name in PLATFORMS if not name.startswith("musl")
+    ]
+    musl = PLATFORMS["musllinux_aarch64"]
+    assert environments([musl, ARM, MAC]) == (musl, MAC)
+
+
+def test_marker_of_two_c_libraries() -> None:
+    musl = PLATFORMS["musllinux_x86_64"]
+    assert common_marker([LINUX, musl], [LINUX, musl]) == ""
+    on_both = "sys_platform == 'linux'"
+    assert common_marker([LINUX, musl], [LINUX, musl, WINDOWS]) == on_both
+    assert common_marker([musl], [musl, WINDOWS]) == on_both
+    assert common_marker([musl, LINUX], [LINUX, musl, WINDOWS]) == on_both
+
+
 def test_common_markers_hold_where_they_should() -> None:
-    names = list(PLATFORMS)
+    # With either C library, and with markers that tell all platforms apart.
+    for libc in ("linux", "musllinux"):
+        left_out = {"linux": "musllinux", "musllinux": "linux"}[libc]
+        check_common_markers([name for name in PLATFORMS if name.split("_")[0] != left_out])
+
+
+def check_common_markers(names: list[str]) -> None:
     for size in range(1, len(names) + 1):
         for among in itertools.combinations(names, size):
             for count in range(1, size + 1):

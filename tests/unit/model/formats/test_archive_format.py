@@ -8,6 +8,8 @@ def test_default_for_each_platform() -> None:
     assert {name: str(format_of(one)) for name, one in PLATFORMS.items()} == {
         "linux_x86_64": "tar.zst",
         "linux_aarch64": "tar.zst",
+        "musllinux_x86_64": "tar.zst",
+        "musllinux_aarch64": "tar.zst",
         "macosx_arm64": "tar.zst",
         "macosx_x86_64": "tar.zst",
         "win_amd64": "zip",
