@@ -103,7 +103,7 @@ except OSError as error:
 """
 
 
-def compiled(
+def compile_modules(
     members: Sequence[Member],
     interpreter: Path,
     minor: str,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import Member, read, recipe_key
-from hatch_venvstacks.contents.bytecode import compiled
+from hatch_venvstacks.contents.bytecode import compile_modules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -80,7 +80,7 @@ class Compiler:
         folder = self.work / name
         folder.mkdir(parents=True)
         python, minor = self.layer.cpython.python, self.layer.runtime.minor
-        return compiled(members, python, minor, roots, folder, checked=checked)
+        return compile_modules(members, python, minor, roots, folder, checked=checked)
 
 
 def compiler_of(

@@ -23,7 +23,7 @@ from hatch_venvstacks.sources.stub_wheel import write_stub
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hatch_venvstacks.locking.generated_project import Ground
+    from hatch_venvstacks.locking.generated_project import ResolutionSetting
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
     from hatch_venvstacks.model.spec import LayerSpec
@@ -36,16 +36,16 @@ def check_siblings(
     siblings: Sequence[Sibling],
     projects: Sequence[HeldProject],
     held: Mapping[str, Mapping[str, Held]],
-    ground: Ground,
+    setting: ResolutionSetting,
 ) -> None:
     """Check that what layers below hold under the names of ``siblings`` are these projects.
 
     :raises LockError: where it is something else.
     """
     for sibling in siblings:
-        for platform in ground.platforms:
+        for platform in setting.platforms:
             package = held[platform.name].get(sibling.name)
-            if package is None or not marker_holds(sibling.marker, platform, ground.python):
+            if package is None or not marker_holds(sibling.marker, platform, setting.python):
                 continue
             roots = [project.root for project in projects if _is(package, project) and project.root]
             if not any(root.resolve() == sibling.root.resolve() for root in roots):
@@ -58,25 +58,27 @@ def check_siblings(
                 )
 
 
-def sibling_constraints(siblings: Sequence[Sibling], ground: Ground) -> Iterator[str]:
+def sibling_constraints(siblings: Sequence[Sibling], setting: ResolutionSetting) -> Iterator[str]:
     """Write the stubs of ``siblings``; give the constraints that name them."""
     for sibling in siblings:
-        yield _constraint(sibling, sibling.marker, ground)
+        yield _constraint(sibling, sibling.marker, setting)
 
 
 def held_constraints(
-    projects: Sequence[HeldProject], held: Mapping[str, Mapping[str, Held]], ground: Ground
+    projects: Sequence[HeldProject],
+    held: Mapping[str, Mapping[str, Held]],
+    setting: ResolutionSetting,
 ) -> Iterator[str]:
     """The same for siblings that layers below hold, on the platforms where they do."""
     for project in projects:
         if project.sibling:
             targets = [
                 platform
-                for platform in ground.platforms
+                for platform in setting.platforms
                 if _is(held[platform.name].get(project.name), project)
             ]
             if targets:
-                yield _constraint(project, common_marker(targets, ground.platforms), ground)
+                yield _constraint(project, common_marker(targets, setting.platforms), setting)
 
 
 def folder_package(
@@ -84,7 +86,7 @@ def folder_package(
     siblings: Sequence[Sibling],
     spec: LayerSpec,
     targets: Sequence[TargetPlatform],
-    ground: Ground,
+    setting: ResolutionSetting,
 ) -> Package | None:
     """What the lock of ``spec`` says of a resolved ``package`` that is a sibling on ``targets``.
 
@@ -92,10 +94,13 @@ def folder_package(
     """
     place = package.archive.path if package.archive is not None else None
     # uv's path may be relative to the folder of the resolution.
-    if place is None or Path(ground.work, "in", place).resolve().parent != _stubs(ground).resolve():
+    if (
+        place is None
+        or Path(setting.work, "in", place).resolve().parent != _stubs(setting).resolve()
+    ):
         return None
     (sibling,) = (candidate for candidate in siblings if candidate.name == package.name)
-    marker = common_marker(targets, ground.platforms)
+    marker = common_marker(targets, setting.platforms)
     return Package(
         name=package.name,
         marker=Marker(marker) if marker else None,
@@ -112,18 +117,18 @@ def _is(package: Held | None, project: HeldProject) -> bool:
     )
 
 
-def _constraint(project: Sibling | HeldProject, marker: str, ground: Ground) -> str:
-    stub = write_stub(project, _stubs(ground))
+def _constraint(project: Sibling | HeldProject, marker: str, setting: ResolutionSetting) -> str:
+    stub = write_stub(project, _stubs(setting))
     return f"{project.name} @ {stub.as_uri()}" + (f" ; {marker}" if marker else "")
 
 
-def _stubs(ground: Ground) -> Path:
+def _stubs(setting: ResolutionSetting) -> Path:
     # Not where uv looks for distributions by itself.
-    return ground.work / "siblings"
+    return setting.work / "siblings"
 
 
 def wheel_constraints(
-    spec: LayerSpec, held: Mapping[str, Mapping[str, Held]], ground: Ground
+    spec: LayerSpec, held: Mapping[str, Mapping[str, Held]], setting: ResolutionSetting
 ) -> Iterator[str]:
     """Constraints that make a resolution take the wheels that ``spec`` names.
 
@@ -135,7 +140,7 @@ def wheel_constraints(
         if source.path is None or not is_wheel(source.path):
             continue
         targets = [
-            platform for platform in ground.platforms if source.name not in held[platform.name]
+            platform for platform in setting.platforms if source.name not in held[platform.name]
         ]
         if not targets:
             continue
@@ -145,7 +150,7 @@ def wheel_constraints(
                 f" {source.path}",
                 hint="Look at `tool.uv.sources`",
             )
-        markers = [common_marker(targets, ground.platforms), source.marker]
+        markers = [common_marker(targets, setting.platforms), source.marker]
         yield _wheel_constraint(
             source.name, source.path, " and ".join(f"({m})" for m in markers if m)
         )
@@ -154,7 +159,7 @@ def wheel_constraints(
 def held_wheel_constraints(
     below: Sequence[tuple[LayerSpec, Lock]],
     held: Mapping[str, Mapping[str, Held]],
-    ground: Ground,
+    setting: ResolutionSetting,
 ) -> Iterator[str]:
     """The same for those that layers below hold: no index may have them."""
     for layer, lock in below:
@@ -164,7 +169,7 @@ def held_wheel_constraints(
                 targets = (
                     [
                         platform
-                        for platform in ground.platforms
+                        for platform in setting.platforms
                         if package in lock.added(platform.name)
                         and held[platform.name][name].layer == layer.name
                     ]
@@ -174,7 +179,7 @@ def held_wheel_constraints(
                 if targets:
                     (wheel,) = package.wheels or ()
                     path = Path(wheel_location(wheel, lock.path.parent))
-                    yield _wheel_constraint(name, path, common_marker(targets, ground.platforms))
+                    yield _wheel_constraint(name, path, common_marker(targets, setting.platforms))
 
 
 def _wheel_constraint(name: str, path: Path, marker: str) -> str:

@@ -67,7 +67,7 @@ class Conflict:
     python: str
     error: ToolError
 
-    def explained(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> LockError:
+    def explain(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> LockError:
         """The error that says so, as far as it is known :data:`PATIENCE` seconds from now.
 
         ``clock`` gives the time in seconds. What uv is doing then is waited for.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hatch_venvstacks.locking.index_pinning import registry_of, steered
+from hatch_venvstacks.locking.index_pinning import registry_of, resolve_steered
 from hatch_venvstacks.model.formats.toml import parse_toml, read_toml
 from hatch_venvstacks.model.lock import requires_python
 from hatch_venvstacks.model.platforms import environments
@@ -43,7 +43,7 @@ _PROJECT = "venvlayer-resolution"
 
 
 @dataclass(frozen=True)
-class Ground:
+class ResolutionSetting:
     """What a resolution stands on besides requirements.
 
     ``interpreter`` is a CPython of the minor release of ``runtime``, ``work`` an empty folder;
@@ -83,7 +83,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Resolution:
+class GeneratedProject:
     """One resolution for the layer ``layer``: everything that a generated project says.
 
     ``constraints`` are :pep:`508` strings. Versions that lack a wheel for one of the platforms are
@@ -93,7 +93,7 @@ class Resolution:
     """
 
     layer: str
-    ground: Ground
+    setting: ResolutionSetting
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
     refresh: tuple[str, ...] = ()
@@ -118,23 +118,23 @@ class Resolution:
 
     def _resolved(self, name: str, pins: Pins) -> tuple[Path, dict[str, Any]]:
         """The folder in which uv has resolved, and what it exports."""
-        ground = self.ground
+        setting = self.setting
         numbers = itertools.count()
 
         def run(project: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
             number = next(numbers)
-            folder = ground.work / (f"{name}-steered-{number}" if number else name)
+            folder = setting.work / (f"{name}-steered-{number}" if number else name)
             self._lock(project, folder, pins)
             arguments = ["export", *self._python, "--frozen", "--no-header"]
             text = run_uv([*arguments, "--format", "pylock.toml"], folder=folder, doing=self._doing)
             return folder, parse_toml(text)
 
-        version = ground.python
-        return steered(self._project(), ground.indexes, ground.environments, version, run)
+        version = setting.python
+        return resolve_steered(self._project(), setting.indexes, setting.environments, version, run)
 
     @property
     def _python(self) -> tuple[str, str]:
-        return "--python", str(self.ground.interpreter)
+        return "--python", str(self.setting.interpreter)
 
     @property
     def _doing(self) -> str:
@@ -146,19 +146,21 @@ class Resolution:
         folder.mkdir(parents=True)
         (folder / "pyproject.toml").write_text(tomlkit.dumps(project), "utf-8")
         if pins:
-            (folder / "uv.lock").write_text(_preferences(pins, self.ground), "utf-8")
-        again = [f"--refresh-package={one}" for one in self.refresh]
+            (folder / "uv.lock").write_text(_preferences(pins, self.setting), "utf-8")
+        again = [f"--refresh-package={name}" for name in self.refresh]
         arguments = ["lock", *self._python, *again]
-        run_uv(arguments, folder=folder, doing=self._doing, warn=partial(self.ground.warn, "uv"))
+        run_uv(arguments, folder=folder, doing=self._doing, warn=partial(self.setting.warn, "uv"))
 
     def _project(self) -> dict[str, Any]:
-        ground = self.ground
-        markers = [platform.marker_for_uv(ground.runtime.minor) for platform in ground.environments]
+        setting = self.setting
+        markers = [
+            platform.marker_for_uv(setting.runtime.minor) for platform in setting.environments
+        ]
         return {
             "project": {
                 "name": _PROJECT,
                 "version": "0",
-                "requires-python": str(requires_python(ground.runtime)),
+                "requires-python": str(requires_python(setting.runtime)),
                 "dependencies": list(self.requirements),
             },
             "tool": {
@@ -168,9 +170,9 @@ class Resolution:
                     "environments": markers,
                     "required-environments": markers,
                     "constraint-dependencies": list(self.constraints),
-                    "exclude-dependencies": list(ground.excluded),
+                    "exclude-dependencies": list(setting.excluded),
                     "exclude-newer-package": dict.fromkeys(self.given, False),
-                    "find-links": [str(ground.stubs)] if ground.stubs.is_dir() else [],
+                    "find-links": [str(setting.stubs)] if setting.stubs.is_dir() else [],
                     # Makes the generated project a root, whatever lies in the folders above it.
                     "workspace": {},
                 }
@@ -206,16 +208,16 @@ def without_wheels(error: ToolError) -> str:
     return found[1] if found else ""
 
 
-def _preferences(pins: Pins, ground: Ground) -> str:
+def _preferences(pins: Pins, setting: ResolutionSetting) -> str:
     # uv takes versions that an existing uv.lock holds as preferences, also of a lock that does not
     # fit the project: names and versions are all that matters in it, and for which environments.
     # Of packages that are steered to an index, the index matters too.
     import tomlkit
 
     chosen: dict[str, dict[tuple[str, str], dict[str, None]]] = {}
-    for platform in ground.platforms:
+    for platform in setting.platforms:
         for name, version in pins.get(platform.name, {}).items():
-            registry = registry_of(name, ground.indexes, platform, ground.python)
+            registry = registry_of(name, setting.indexes, platform, setting.python)
             key = (version, registry or "https://pypi.org/simple")
             chosen.setdefault(name, {}).setdefault(key, {})[platform.marker] = None
     packages = [
@@ -230,16 +232,16 @@ def _preferences(pins: Pins, ground: Ground) -> str:
     ]
     # uv takes nothing from a lock that was made otherwise.
     options = {
-        name: ground.indexes.options[key]
+        name: setting.indexes.options[key]
         for key, name in (("resolution", "resolution-mode"), ("fork-strategy", "fork-strategy"))
-        if key in ground.indexes.options
+        if key in setting.indexes.options
     }
     return tomlkit.dumps(
         {
             "version": 1,
             "revision": 3,
-            "requires-python": str(requires_python(ground.runtime)),
-            "resolution-markers": [platform.marker for platform in ground.environments],
+            "requires-python": str(requires_python(setting.runtime)),
+            "resolution-markers": [platform.marker for platform in setting.environments],
             **({"options": options} if options else {}),
             "package": packages,
         }

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _EXTRA = "steered"
 
 
-def steered(
+def resolve_steered(
     project: Mapping[str, Any],
     indexes: ResolutionIndexes,
     platforms: Sequence[TargetPlatform],
@@ -77,7 +77,7 @@ def _as_needed(
     run: Callable[[Mapping[str, Any]], tuple[T, dict[str, Any]]],
     extra: dict[str, set[str]],
 ) -> tuple[T, dict[str, Any]]:
-    """As :func:`steered`, with ``extra`` at first, and what turns out to be missing from it."""
+    """As :func:`resolve_steered`, with ``extra`` at first, and what turns out to be missing."""
     while True:
         try:
             found = run(with_indexes(project, indexes, platforms, extra))

@@ -10,7 +10,11 @@ from packaging.pylock import Package, Pylock, PylockValidationError
 
 from hatch_venvstacks.common.errors import LockError, ToolError
 from hatch_venvstacks.locking.explanation import Conflict, blames
-from hatch_venvstacks.locking.generated_project import Ground, Resolution, without_wheels
+from hatch_venvstacks.locking.generated_project import (
+    GeneratedProject,
+    ResolutionSetting,
+    without_wheels,
+)
 from hatch_venvstacks.locking.wheel_choice import Wheels, missing_wheel
 from hatch_venvstacks.model.lock import TOOL, Lock
 from hatch_venvstacks.model.platforms import PLATFORMS, marker_holds
@@ -28,8 +32,8 @@ _ROUNDS = 100
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of uv for the layer ``spec``; ``held`` is what the layers ``below`` hold.
+class LayerResolution:
+    """The resolution of the layer ``spec`` by uv; ``held`` is what the layers ``below`` hold.
 
     ``lower`` are the constraints that follow from that, ``local`` those that follow from siblings.
     """
@@ -37,52 +41,57 @@ class Question:
     spec: LayerSpec
     below: Sequence[tuple[LayerSpec, Lock]]
     held: Mapping[str, Mapping[str, Held]]
-    ground: Ground
+    setting: ResolutionSetting
     pins: Pins
     refresh: tuple[str, ...]
     lower: tuple[str, ...]
     local: tuple[str, ...]
 
-    def own(self) -> list[Package]:
-        """What the layer's own requirements resolve to, on all platforms."""
-        resolution = Resolution(
+    def resolve_own(self) -> list[Package]:
+        """Resolve the layer's own requirements, for all platforms.
+
+        :raises LockError: where there is no solution, with the reason in the layers' terms.
+        """
+        project = GeneratedProject(
             self.spec.name,
-            self.ground,
+            self.setting,
             self.spec.requirements,
             (*self.lower, *self.local),
             self.refresh,
             self._given,
         )
         try:
-            return self._with_wheels(resolution)
+            return self._with_wheels(project)
         except ToolError as error:
-            self._check_wheels(resolution, error)
-            raise self._explained(error) from error
+            self._check_wheels(project, error)
+            raise self._explain(error) from error
 
-    def agreed(self) -> list[Package]:
-        """What the whole stack resolves to, where layers below hold different versions.
+    def resolve_stack(self) -> list[Package]:
+        """Resolve the whole stack, where layers below hold different versions.
 
         The first one in import order must do for all layers.
+
+        :raises LockError: where it does not.
         """
-        resolution = Resolution(
+        project = GeneratedProject(
             self.spec.name,
-            self.ground,
+            self.setting,
             self._stack(),
             (*self.lower, *self.local),
             given=self._given,
         )
         try:
-            return _exported(self.spec, resolution.export("agreement", self.pins))
+            return _exported(self.spec, project.export("agreement", self.pins))
         except ToolError as error:
-            raise self._disagreement(*self._where(resolution, error)) from error
+            raise self._disagreement(*self._where(project, error)) from error
 
-    def _with_wheels(self, resolution: Resolution) -> list[Package]:
+    def _with_wheels(self, project: GeneratedProject) -> list[Package]:
         """Resolve, and again without versions whose wheels need a newer system than the target."""
-        wheels = Wheels(self.ground.platforms, self.ground.runtime.minor)
+        wheels = Wheels(self.setting.platforms, self.setting.runtime.minor)
         lacking: list[LockError] = []
         for number in range(_ROUNDS):
             try:
-                export = resolution.export(f"resolution-{number}", self.pins)
+                export = project.export(f"resolution-{number}", self.pins)
             except ToolError:
                 if lacking:
                     raise lacking[0] from None
@@ -100,44 +109,46 @@ class Question:
                 f"{package.name}!={package.version} ; {platform.marker}"
                 for package, platform in passed_over
             )
-            resolution = replace(resolution, constraints=(*resolution.constraints, *others))
+            project = replace(project, constraints=(*project.constraints, *others))
         raise lacking[0]
 
     def _lacking(
         self, packages: Sequence[Package], wheels: Wheels
     ) -> Iterator[tuple[Package, TargetPlatform]]:
-        for platform in self.ground.platforms:
+        for platform in self.setting.platforms:
             for package in packages:
                 if (
                     str(package.name) not in self.held[platform.name]
-                    and marker_holds(package.marker, platform, self.ground.python)
+                    and marker_holds(package.marker, platform, self.setting.python)
                     and not wheels.fitting(package, platform)
                 ):
                     yield package, platform
 
-    def _check_wheels(self, resolution: Resolution, error: ToolError) -> None:
+    def _check_wheels(self, project: GeneratedProject, error: ToolError) -> None:
         """Say which package lacks a wheel, where there is a solution on other platforms.
 
         :raises LockError: which says so, and where there are wheels.
         """
-        if any(blames(error, one) for names in self.held.values() for one in names.values()):
+        if any(
+            blames(error, package) for names in self.held.values() for package in names.values()
+        ):
             return
-        ground, alone = self.ground, dict[str, list[Package]]()
+        setting, alone = self.setting, dict[str, list[Package]]()
         failed: list[tuple[TargetPlatform, ToolError]] = []
-        for platform in ground.environments:
-            one = replace(resolution, ground=replace(ground, platforms=(platform,)))
+        for platform in setting.environments:
+            only_there = replace(project, setting=replace(setting, platforms=(platform,)))
             try:
-                export = one.export(f"on-{platform.name}", self.pins)
+                export = only_there.export(f"on-{platform.name}", self.pins)
             except ToolError as only:
                 failed.append((platform, only))
             else:
                 alone[platform.name] = _exported(self.spec, export)
         if failed and alone:
-            raise self._only_elsewhere(resolution, *failed[0], alone) from error
+            raise self._only_elsewhere(project, *failed[0], alone) from error
 
     def _only_elsewhere(
         self,
-        resolution: Resolution,
+        project: GeneratedProject,
         platform: TargetPlatform,
         error: ToolError,
         alone: Mapping[str, Sequence[Package]],
@@ -146,10 +157,10 @@ class Question:
         elsewhere = next(iter(alone.values()))
         # With these versions and no others, uv names what has no wheel, and not all that follows.
         pinned = replace(
-            resolution,
-            ground=replace(self.ground, platforms=(platform,)),
+            project,
+            setting=replace(self.setting, platforms=(platform,)),
             constraints=(
-                *resolution.constraints,
+                *project.constraints,
                 *(f"{package.name}=={package.version}" for package in elsewhere),
             ),
         )
@@ -158,7 +169,7 @@ class Question:
         except ToolError as shorter:
             error = shorter
         name = without_wheels(error)
-        package = next((one for one in elsewhere if one.name == name), None)
+        package = next((candidate for candidate in elsewhere if candidate.name == name), None)
         if package is None:
             return LockError(
                 f"The requirements of layer `{self.spec.name}` cannot be resolved for"
@@ -166,17 +177,17 @@ class Question:
                 detail=error.detail,
                 hint="Narrow `platforms`, or use markers in the requirements",
             )
-        wheels = Wheels(self.ground.platforms, self.ground.runtime.minor)
+        wheels = Wheels(self.setting.platforms, self.setting.runtime.minor)
         found = {PLATFORMS[name].marker: packages for name, packages in alone.items()}
         others = [
             target.name
-            for target in self.ground.platforms
-            for one in found.get(target.marker, ())
-            if one.name == name and wheels.fitting(one, target)
+            for target in self.setting.platforms
+            for candidate in found.get(target.marker, ())
+            if candidate.name == name and wheels.fitting(candidate, target)
         ]
         return missing_wheel(package, platform, self.spec, others, listed=False)
 
-    def _explained(self, error: ToolError) -> LockError:
+    def _explain(self, error: ToolError) -> LockError:
         numbers = itertools.count()
 
         def ask(
@@ -184,37 +195,37 @@ class Question:
         ) -> Mapping[str, Any]:
             number = next(numbers)
             if number == 0:
-                self.ground.say(f"{error.message}: looking for the reason")
+                self.setting.say(f"{error.message}: looking for the reason")
             held = self.lower if above else ()
             given = self._given if above else ()
-            one = Resolution(
+            asked = GeneratedProject(
                 self.spec.name,
-                self.ground,
+                self.setting,
                 tuple(requirements),
                 (*self.local, *held),
                 given=given,
             )
             try:
-                return one.lock(f"asked-{number}", {})
+                return asked.lock(f"asked-{number}", {})
             except ToolError:
                 if not anywhere:
                     raise
-            alone = replace(self.ground, platforms=self.ground.platforms[:1])
-            return replace(one, ground=alone).lock(f"asked-{number}-anywhere", {})
+            alone = replace(self.setting, platforms=self.setting.platforms[:1])
+            return replace(asked, setting=alone).lock(f"asked-{number}-anywhere", {})
 
         below = {
             text: layer.name for layer, lock in self.below for text in lock.inputs.requirements
         }
-        version = self.ground.python
-        return Conflict(self.spec, self.held, below, version, error).explained(ask)
+        version = self.setting.python
+        return Conflict(self.spec, self.held, below, version, error).explain(ask)
 
-    def _where(self, resolution: Resolution, error: ToolError) -> tuple[ToolError, list[str]]:
+    def _where(self, project: GeneratedProject, error: ToolError) -> tuple[ToolError, list[str]]:
         """What fails on a platform alone, and the platforms on which there is no agreement."""
         failed: dict[str, ToolError] = {}
-        for platform in self.ground.platforms:
-            if not any(one.shadowed for one in self.held[platform.name].values()):
+        for platform in self.setting.platforms:
+            if not any(package.shadowed for package in self.held[platform.name].values()):
                 continue
-            alone = replace(resolution, ground=replace(self.ground, platforms=(platform,)))
+            alone = replace(project, setting=replace(self.setting, platforms=(platform,)))
             try:
                 alone.export(f"agreement-{platform.name}", self.pins)
             except ToolError as only:
@@ -222,14 +233,19 @@ class Question:
         return next(iter(failed.values()), error), list(failed or self.held)
 
     def _disagreement(self, error: ToolError, platforms: Sequence[str]) -> LockError:
-        shadowed = [one for name in platforms for one in self.held[name].values() if one.shadowed]
-        one = next((one for one in shadowed if blames(error, one)), shadowed[0])
-        others = ", ".join(f"`{layer}` holds {version}" for version, layer in one.shadowed)
-        where = [name for name in platforms if self.held[name].get(one.name) == one]
+        shadowed = [
+            package
+            for name in platforms
+            for package in self.held[name].values()
+            if package.shadowed
+        ]
+        package = next((package for package in shadowed if blames(error, package)), shadowed[0])
+        others = ", ".join(f"`{layer}` holds {version}" for version, layer in package.shadowed)
+        where = [name for name in platforms if self.held[name].get(package.name) == package]
         on = "" if len(where) == len(self.held) else f" on {', '.join(where)}"
         return LockError(
-            f"The layers below `{self.spec.name}` hold different versions of `{one.name}`{on}: "
-            f"`{one.layer}` holds {one.version}, {others}",
+            f"The layers below `{self.spec.name}` hold different versions of `{package.name}`{on}: "
+            f"`{package.layer}` holds {package.version}, {others}",
             detail=error.detail,
             hint="Constrain it to one version in both layers, or move it into a layer below both",
         )

@@ -51,7 +51,7 @@ def make_lock(
     :raises VenvLayerError: where there is none.
     """
     # A build that has its lock does without.
-    from hatch_venvstacks.locking.generated_project import Ground
+    from hatch_venvstacks.locking.generated_project import ResolutionSetting
     from hatch_venvstacks.locking.resolve import resolve
 
     spec = base.spec
@@ -74,7 +74,7 @@ def make_lock(
             return resolve(
                 spec,
                 base.below,
-                Ground(
+                ResolutionSetting(
                     runtime,
                     targets,
                     python,

@@ -23,9 +23,9 @@ from hatch_venvstacks.locking.constraints import (
     sibling_constraints,
     wheel_constraints,
 )
-from hatch_venvstacks.locking.generated_project import Ground, constraints
+from hatch_venvstacks.locking.generated_project import ResolutionSetting, constraints
 from hatch_venvstacks.locking.index_changes import depended_on, index_inputs
-from hatch_venvstacks.locking.layer_resolution import Question
+from hatch_venvstacks.locking.layer_resolution import LayerResolution
 from hatch_venvstacks.locking.wheel_choice import Wheels, usable_package
 from hatch_venvstacks.model.lock import TOOL, Lock, LockInputs, requires_python
 from hatch_venvstacks.model.oldest_systems import recorded
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 def resolve(
     spec: LayerSpec,
     below: Sequence[tuple[LayerSpec, Lock]],
-    ground: Ground,
+    setting: ResolutionSetting,
     *,
     projects: Sequence[HeldProject] = (),
     siblings: Sequence[Sibling] = (),
@@ -64,49 +64,53 @@ def resolve(
 
     :raises LockError: where there is no resolution, no wheel, or the layers below disagree.
     """
-    for one in projects:
-        write_stub(one, ground.stubs)
-    names = [platform.name for platform in ground.platforms]
+    for project in projects:
+        write_stub(project, setting.stubs)
+    names = [platform.name for platform in setting.platforms]
     read = cache(local_requirements)
     held = {name: held_below(below, name, projects, read) for name in names}
-    check_siblings(spec, siblings, projects, held, ground)
-    question = Question(
+    check_siblings(spec, siblings, projects, held, setting)
+    resolution = LayerResolution(
         spec=spec,
         below=below,
         held=held,
-        ground=ground,
+        setting=setting,
         pins=pins or {},
         refresh=tuple(refresh),
         lower=(
-            *constraints(held, ground.environments),
-            *held_constraints(projects, held, ground),
-            *held_wheel_constraints(below, held, ground),
+            *constraints(held, setting.environments),
+            *held_constraints(projects, held, setting),
+            *held_wheel_constraints(below, held, setting),
         ),
-        local=(*sibling_constraints(siblings, ground), *wheel_constraints(spec, held, ground)),
+        local=(*sibling_constraints(siblings, setting), *wheel_constraints(spec, held, setting)),
     )
-    exported = question.own() if spec.requirements else []
-    own = _by_platform(exported, ground)
-    disputed = [name for name in names if any(one.shadowed for one in held[name].values())]
+    exported = resolution.resolve_own() if spec.requirements else []
+    own = _by_platform(exported, setting)
+    disputed = [name for name in names if any(package.shadowed for package in held[name].values())]
     found = dict(own)
     if disputed:
         # The version that is imported may require what no layer below holds, because the layer
         # that requires it was locked with the other version.
-        everything = question.agreed()
+        everything = resolution.resolve_stack()
         exported = [*exported, *everything]
-        agreed = _by_platform(everything, ground)
+        agreed = _by_platform(everything, setting)
         found.update({name: agreed[name] for name in disputed})
-    ground.warn("markers", list(_unknown(exported, ground)))
-    lock = _lock(spec, own, found, held, ground, siblings)
-    release = ground.python if _depends_on_release(exported) else ""
+    setting.warn("markers", list(_unknown(exported, setting)))
+    lock = _lock(spec, own, found, held, setting, siblings)
+    release = setting.python if _depends_on_release(exported) else ""
     return replace(lock, inputs=replace(lock.inputs, release=release))
 
 
-def _by_platform(packages: Sequence[Package], ground: Ground) -> dict[str, list[Package]]:
+def _by_platform(
+    packages: Sequence[Package], setting: ResolutionSetting
+) -> dict[str, list[Package]]:
     return {
         platform.name: [
-            package for package in packages if marker_holds(package.marker, platform, ground.python)
+            package
+            for package in packages
+            if marker_holds(package.marker, platform, setting.python)
         ]
-        for platform in ground.platforms
+        for platform in setting.platforms
     }
 
 
@@ -115,17 +119,17 @@ def _lock(
     own: Mapping[str, Sequence[Package]],
     found: Mapping[str, Sequence[Package]],
     held: Mapping[str, Mapping[str, Held]],
-    ground: Ground,
+    setting: ResolutionSetting,
     siblings: Sequence[Sibling],
 ) -> Lock:
     """The lock of what is ``found`` and not held below; ``own`` is what the layer itself needs."""
-    runtime, platforms = ground.runtime, ground.platforms
+    runtime, platforms = setting.runtime, setting.platforms
     pylock = Pylock(
         lock_version=Version("1.0"),
-        environments=[Marker(platform.marker) for platform in ground.environments],
+        environments=[Marker(platform.marker) for platform in setting.environments],
         requires_python=requires_python(runtime),
         created_by=TOOL,
-        packages=_added(spec, found, held, ground, siblings),
+        packages=_added(spec, found, held, setting, siblings),
     )
     needed = {
         name: _needed(_names(own.get(name, ())), _names(found.get(name, ())), names.keys())
@@ -137,9 +141,9 @@ def _lock(
         below={name: _recorded(keys, held[name]) for name, keys in needed.items()},
         runtime=runtime if spec.runtime is not None else None,
         oldest_systems=recorded(platform.oldest for platform in platforms),
-        excluded=ground.excluded,
+        excluded=setting.excluded,
         wheels=wheel_sources(spec),
-        indexes=index_inputs(ground.indexes, depended_on(needed, spec), spec.lock_file.parent),
+        indexes=index_inputs(setting.indexes, depended_on(needed, spec), spec.lock_file.parent),
         projects=locked_projects(pylock, siblings),
     )
     return Lock(spec.lock_file, pylock, inputs)
@@ -149,18 +153,18 @@ def _added(
     spec: LayerSpec,
     found: Mapping[str, Sequence[Package]],
     held: Mapping[str, Mapping[str, Held]],
-    ground: Ground,
+    setting: ResolutionSetting,
     siblings: Sequence[Sibling],
 ) -> list[Package]:
     targets: dict[tuple[str, str, str], tuple[Package, list[TargetPlatform]]] = {}
-    for platform in ground.platforms:
+    for platform in setting.platforms:
         for package in found.get(platform.name, ()):
             if str(package.name) not in held[platform.name]:
                 key = (str(package.name), str(package.version), _place(package))
                 targets.setdefault(key, (package, []))[1].append(platform)
-    wheels = Wheels(ground.platforms, ground.runtime.minor)
+    wheels = Wheels(setting.platforms, setting.runtime.minor)
     return [
-        folder_package(package, siblings, spec, platforms, ground)
+        folder_package(package, siblings, spec, platforms, setting)
         or usable_package(package, spec, platforms, wheels)
         for _, (package, platforms) in sorted(targets.items(), key=lambda item: item[0])
     ]
@@ -176,22 +180,22 @@ def _needed(own: set[str], found: set[str], held: AbstractSet[str]) -> set[str]:
 
 
 def _names(packages: Sequence[Package]) -> set[str]:
-    return {str(one.name) for one in packages}
+    return {str(package.name) for package in packages}
 
 
 def _recorded(names: set[str], held: Mapping[str, Held]) -> dict[str, str]:
     versions = held_versions(held)
-    disputed = {name for name, one in held.items() if one.shadowed}
+    disputed = {name for name, package in held.items() if package.shadowed}
     return {name: versions.get(name, "") for name in sorted(names | disputed)}
 
 
-def _unknown(packages: Sequence[Package], ground: Ground) -> Iterator[str]:
+def _unknown(packages: Sequence[Package], setting: ResolutionSetting) -> Iterator[str]:
     """What is required depending on facts that nobody knows of a target platform."""
     platforms: dict[tuple[str, str, str], list[str]] = {}
     for package in packages:
-        for platform in ground.platforms:
-            for fact in unknown_facts(package.marker, platform, ground.python):
-                is_there = marker_holds(package.marker, platform, ground.python)
+        for platform in setting.platforms:
+            for fact in unknown_facts(package.marker, platform, setting.python):
+                is_there = marker_holds(package.marker, platform, setting.python)
                 what = "locked" if is_there else "left out"
                 key = (str(package.name), fact, what)
                 platforms.setdefault(key, []).append(platform.name)

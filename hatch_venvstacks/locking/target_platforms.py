@@ -91,7 +91,7 @@ def _oldest(spec: LayerSpec, below: Below, family: SystemFamily) -> OldestSystem
     own = spec.oldest_systems.named_of(family)
     if not known:
         return spec.oldest_systems.of(family)
-    newest, layer = max(known, key=lambda one: one[0].release)
+    newest, layer = max(known, key=lambda named: named[0].release)
     if own is not None and own.release < newest.release:
         raise LockError(
             f"`{family.option}` of layer `{spec.name}` is {own.spelled}, but layer `{layer}` below"

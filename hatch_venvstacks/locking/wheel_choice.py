@@ -35,7 +35,10 @@ class Wheels:
 
     @cached_property
     def _tags(self) -> Mapping[str, frozenset[Tag]]:
-        return {one.name: frozenset(wheel_tags(one, self.python)) for one in self.platforms}
+        return {
+            platform.name: frozenset(wheel_tags(platform, self.python))
+            for platform in self.platforms
+        }
 
     def fitting(self, package: Package, platform: TargetPlatform) -> dict[str, PackageWheel]:
         """The wheels of ``package`` that fit ``platform``, by their file names."""
@@ -48,7 +51,7 @@ class Wheels:
 
     def supported(self, package: Package) -> list[str]:
         """The names of the platforms that ``package`` has a wheel for."""
-        return [one.name for one in self.platforms if self.fitting(package, one)]
+        return [platform.name for platform in self.platforms if self.fitting(package, platform)]
 
 
 def missing_wheel(

@@ -171,8 +171,12 @@ def _inputs_table(inputs: LockInputs) -> Any:
         table["indexes"] = indexes
     if inputs.projects:
         table["projects"] = {
-            name: {"version": one.version, "requires": one.requires, "static": one.static}
-            for name, one in sorted(inputs.projects.items())
+            name: {
+                "version": project.version,
+                "requires": project.requires,
+                "static": project.static,
+            }
+            for name, project in sorted(inputs.projects.items())
         }
     if inputs.runtime is not None:
         runtime = {"origin": str(inputs.runtime.origin), "version": inputs.runtime.version}
@@ -226,7 +230,7 @@ def _inputs(table: Mapping[str, Any]) -> LockInputs:
         wheels=dict(zip(wheels, _strings(list(wheels.values())), strict=True)),
         release=_strings([table.get("python-release", "")])[0],
         indexes=read_inputs(table.get("indexes", {})),
-        projects={name: _project(one) for name, one in table.get("projects", {}).items()},
+        projects={name: _project(project) for name, project in table.get("projects", {}).items()},
     )
 
 
@@ -288,7 +292,7 @@ def inputs_table(inputs: IndexInputs) -> dict[str, Any]:
 def read_inputs(table: Mapping[str, Any]) -> IndexInputs:
     """What :func:`inputs_table` has written; raises a built-in error where it is something else."""
     return IndexInputs(
-        indexes=tuple(_read_index(one) for one in table.get("index", [])),
+        indexes=tuple(_read_index(index) for index in table.get("index", [])),
         sources={
             package: tuple(_text(source) for source in sources)
             for package, sources in table.get("sources", {}).items()

@@ -141,18 +141,20 @@ def common_marker(chosen: Iterable[TargetPlatform], among: Iterable[TargetPlatfo
 
     It is empty where they are all of them. Platforms of one marker are chosen together.
     """
-    markers, among = {one.marker for one in chosen}, environments(among)
-    chosen = [one for one in among if one.marker in markers]
+    markers, among = {platform.marker for platform in chosen}, environments(among)
+    chosen = [platform for platform in among if platform.marker in markers]
     if len(chosen) == len(among):
         return ""
-    systems = list(dict.fromkeys(one.sys_platform for one in among))
+    systems = list(dict.fromkeys(platform.sys_platform for platform in among))
     missing = [
-        system for system in systems if not any(one.sys_platform == system for one in chosen)
+        system
+        for system in systems
+        if not any(platform.sys_platform == system for platform in chosen)
     ]
     whole = [
         system
         for system in systems
-        if all(one in chosen for one in among if one.sys_platform == system)
+        if all(platform in chosen for platform in among if platform.sys_platform == system)
     ]
     if len(missing) == 1 and 1 < len(whole) == len(systems) - 1:
         return f"sys_platform != '{missing[0]}'"
@@ -162,9 +164,9 @@ def common_marker(chosen: Iterable[TargetPlatform], among: Iterable[TargetPlatfo
             parts.append(f"sys_platform == '{system}'")
         elif system not in missing:
             parts += [
-                f"sys_platform == '{system}' and platform_machine == '{one.machine}'"
-                for one in chosen
-                if one.sys_platform == system
+                f"sys_platform == '{system}' and platform_machine == '{platform.machine}'"
+                for platform in chosen
+                if platform.sys_platform == system
             ]
     return " or ".join(parts)
 

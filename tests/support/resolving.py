@@ -12,7 +12,7 @@ from oldest import oldest_systems
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.locking.generated_project import Ground
+from hatch_venvstacks.locking.generated_project import ResolutionSetting
 from hatch_venvstacks.locking.resolve import resolve
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeOrigin
@@ -78,7 +78,7 @@ class World:
         **more: Any,
     ) -> Lock:
         self.runs += 1
-        ground = Ground(
+        setting = ResolutionSetting(
             LockedRuntime(RuntimeOrigin.HOST, MINOR),
             tuple(PLATFORMS[name].since(self.oldest_systems) for name in self.platforms),
             Path(sys.executable),
@@ -92,7 +92,7 @@ class World:
             self.spec(name, *requirements, bases=bool(below)), exclude_packages=self.excluded
         )
         pins = {name: previous.versions(name) for name in self.platforms} if previous else None
-        return resolve(spec, below or [], ground, pins=pins, **more)
+        return resolve(spec, below or [], setting, pins=pins, **more)
 
     def layer(self, name: str, *requirements: str, below: Below | None = None) -> Below:
         """A locked layer and what it stands on, in import order."""

@@ -14,7 +14,7 @@ from interpreters import MINORS, interpreter_or_skip
 
 from hatch_venvstacks.archives.plan import Member, read
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.contents.bytecode import compiled
+from hatch_venvstacks.contents.bytecode import compile_modules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def compile_here(
 ) -> dict[str, bytes]:
     """What is compiled by the interpreter that runs the tests: path to content, in order."""
     work.mkdir(parents=True, exist_ok=True)
-    found = compiled(members, HERE, MINOR, roots, work, checked=checked)
+    found = compile_modules(members, HERE, MINOR, roots, work, checked=checked)
     return {member.path: b"".join(read(member)) for member in found}
 
 
@@ -99,7 +99,9 @@ def test_bytes_do_not_depend_on_what_else_is_compiled(tmp_path: Path, minor: str
     together, *parts = (
         {
             one.path: b"".join(read(one))
-            for one in compiled(some, python, minor, [ROOT], new_folder(tmp_path), checked=False)
+            for one in compile_modules(
+                some, python, minor, [ROOT], new_folder(tmp_path), checked=False
+            )
         }
         for some in (members, members[::3], members[1::3], members[2::3])
     )
@@ -131,7 +133,7 @@ def test_bytes_do_not_depend_on_what_the_interpreter_has_loaded(tmp_path: Path, 
     for interpreter in (python, laden):
         work = tmp_path / f"work-{interpreter.name}"
         work.mkdir()
-        made = compiled(members, interpreter, minor, [ROOT], work, checked=False)
+        made = compile_modules(members, interpreter, minor, [ROOT], work, checked=False)
         found.append({one.path: b"".join(read(one)) for one in made})
     assert len(found[0]) > 40
     assert found[0] == found[1]
@@ -153,7 +155,7 @@ class Class:
         work = tmp_path / str(number)
         work.mkdir()
         members = [*others, member("kinds.py", source)]
-        found.append(compiled(members, python, minor, [ROOT], work, checked=False)[-1])
+        found.append(compile_modules(members, python, minor, [ROOT], work, checked=False)[-1])
     assert b"".join(read(found[0])) == b"".join(read(found[1]))
     assert "kinds" in found[0].path
 
@@ -166,7 +168,7 @@ class Class:
 def test_set_without_an_order(tmp_path: Path, minor: str, constant: str) -> None:
     python = interpreter_or_skip(minor)
     members = [member("a.py", f"def f(x): return {constant}"), member("b.py", "x in {1, 'a'}")]
-    found = compiled(members, python, minor, [ROOT], tmp_path, checked=False)
+    found = compile_modules(members, python, minor, [ROOT], tmp_path, checked=False)
     assert len(found) == (1 if minor == "3.10" else 2)
 
 
@@ -195,7 +197,10 @@ def test_every_python_uses_them(tmp_path: Path, minor: str, checked: bool) -> No
     ]
     work = tmp_path / "work"
     work.mkdir()
-    for one in [*members, *compiled(members, python, minor, ["site"], work, checked=checked)]:
+    for one in [
+        *members,
+        *compile_modules(members, python, minor, ["site"], work, checked=checked),
+    ]:
         target = site.parent / one.path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(b"".join(read(one)))
@@ -252,6 +257,6 @@ def test_talkative_process(tmp_path: Path) -> None:
     python.chmod(0o755)
     members = [member(f"{number}.py", "x = 1" * 10) for number in range(3000)]
     with pytest.raises(BuildError, match="status 3") as error:
-        compiled(members, python, MINOR, [ROOT], tmp_path, checked=False)
+        compile_modules(members, python, MINOR, [ROOT], tmp_path, checked=False)
     assert error.value.detail.endswith("at last")
     assert len(error.value.detail) < 10_000

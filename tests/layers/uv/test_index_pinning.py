@@ -11,7 +11,7 @@ import tomlkit
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import ToolError
-from hatch_venvstacks.locking.index_pinning import registry_of, steered, with_indexes
+from hatch_venvstacks.locking.index_pinning import registry_of, resolve_steered, with_indexes
 from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.index import Index, index_table
 from hatch_venvstacks.model.platforms import PLATFORMS
@@ -110,7 +110,7 @@ def versions(export: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 def resolved(runs: Runs, given: Mapping[str, Any], known: ResolutionIndexes) -> dict[str, set[str]]:
-    return versions(steered(given, known, TWO, PYTHON, runs)[1])
+    return versions(resolve_steered(given, known, TWO, PYTHON, runs)[1])
 
 
 def test_no_source(folders: Mapping[str, Path], runs: Runs) -> None:
@@ -161,7 +161,7 @@ def test_held_below(folders: Mapping[str, Path], runs: Runs) -> None:
 
 def test_on_one_platform(folders: Mapping[str, Path], runs: Runs) -> None:
     known = indexes(folders, vl_torch=[("cpu", LINUX)])
-    _, export = steered(project("vl-accel"), known, TWO, PYTHON, runs)
+    _, export = resolve_steered(project("vl-accel"), known, TWO, PYTHON, runs)
     assert versions(export)["vl-torch"] == {"2.0+cpu", "9.0"}
     markers = {
         package["version"]: package["marker"]

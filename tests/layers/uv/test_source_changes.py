@@ -9,7 +9,7 @@ import pytest
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import LockError
-from hatch_venvstacks.locking.generated_project import Ground
+from hatch_venvstacks.locking.generated_project import ResolutionSetting
 from hatch_venvstacks.locking.resolve import resolve
 from hatch_venvstacks.locking.source_changes import check_pythons, refused_versions, sibling_changes
 from hatch_venvstacks.model.lock import Lock, LockedProject, select_wheels
@@ -62,14 +62,14 @@ class World:
         **more: Any,
     ) -> Lock:
         self.runs += 1
-        ground = Ground(
+        setting = ResolutionSetting(
             LockedRuntime(RuntimeOrigin.HOST, MINOR),
             tuple(PLATFORMS[platform] for platform in platforms),
             Path(sys.executable),
             self.root / f"work {self.runs}",
         )
         spec = self.spec(name, *requirements)
-        return resolve(spec, below, ground, siblings=siblings, **more)
+        return resolve(spec, below, setting, siblings=siblings, **more)
 
     def held(self, layer: str, **more: Any) -> HeldProject:
         lib = self.lib

@@ -12,7 +12,7 @@ import pytest
 
 from hatch_venvstacks.archives.plan import Member, read
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.contents.bytecode import compiled, is_test_module
+from hatch_venvstacks.contents.bytecode import compile_modules, is_test_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def compile_here(
 ) -> dict[str, bytes]:
     """What is compiled by the interpreter that runs the tests: path to content, in order."""
     work.mkdir(parents=True, exist_ok=True)
-    found = compiled(members, HERE, MINOR, roots, work, checked=checked)
+    found = compile_modules(members, HERE, MINOR, roots, work, checked=checked)
     return {member.path: b"".join(read(member)) for member in found}
 
 
@@ -80,7 +80,9 @@ def test_name_of_the_compiled_module_is_pythons() -> None:
 @pytest.mark.parametrize("roots", [(), ("lib/other",)])
 def test_nothing_to_compile_starts_no_process(tmp_path: Path, roots: Sequence[str]) -> None:
     nowhere = tmp_path / "no-python"
-    assert compiled([member("a.py", "")], nowhere, MINOR, roots, tmp_path, checked=False) == []
+    assert (
+        compile_modules([member("a.py", "")], nowhere, MINOR, roots, tmp_path, checked=False) == []
+    )
 
 
 @pytest.mark.parametrize(("checked", "flags"), [(False, UNCHECKED), (True, CHECKED)])
@@ -128,7 +130,7 @@ def test_odd_names(tmp_path: Path, name: str) -> None:
 
 def test_another_interpreter(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="and not cpython-399") as error:
-        compiled([member("a.py", "")], HERE, "3.99", [ROOT], tmp_path, checked=False)
+        compile_modules([member("a.py", "")], HERE, "3.99", [ROOT], tmp_path, checked=False)
     assert sys.version.split()[0] in error.value.detail
     assert "Traceback" not in error.value.detail
     assert "bytecode = false" in error.value.hint
@@ -136,7 +138,9 @@ def test_another_interpreter(tmp_path: Path) -> None:
 
 def test_interpreter_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="cannot be started"):
-        compiled([member("a.py", "")], tmp_path / "no", MINOR, [ROOT], tmp_path, checked=False)
+        compile_modules(
+            [member("a.py", "")], tmp_path / "no", MINOR, [ROOT], tmp_path, checked=False
+        )
 
 
 def test_source_that_is_gone(tmp_path: Path) -> None:
@@ -155,4 +159,4 @@ def test_crash_names_the_module(tmp_path: Path) -> None:
     python.chmod(0o755)
     members = [member("a.py", "x = 1"), member("b.py", "x = 2")]
     with pytest.raises(BuildError, match=rf"status -11 at `{ROOT}/b.py`"):
-        compiled(members, python, MINOR, [ROOT], tmp_path, checked=False)
+        compile_modules(members, python, MINOR, [ROOT], tmp_path, checked=False)

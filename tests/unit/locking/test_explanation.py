@@ -92,7 +92,7 @@ def explained(
 ) -> LockError:
     error = ToolError("cannot be resolved", detail=detail)
     conflict = Conflict(spec("top", *requirements), held, below or {}, "3.11", error)
-    return conflict.explained(ask)
+    return conflict.explain(ask)
 
 
 def said(requirements: tuple[str, ...], detail: str = "", **more: Any) -> str:
@@ -209,7 +209,7 @@ def test_version_that_would_do_has_no_wheels_everywhere() -> None:
         raise error
 
     conflict = Conflict(spec("top", "x<2"), HELD2, {"x": "base"}, "3.11", error)
-    assert conflict.explained(ask).hint == (
+    assert conflict.explain(ask).hint == (
         "No version of x that does for all layers has wheels for all target platforms: narrow"
         " `platforms`, or change one of the requirements"
     )
@@ -253,7 +253,7 @@ class Clock:
     def conflict(self, *requirements: str, below: Mapping[str, str] | None = None) -> LockError:
         error = ToolError("cannot be resolved", detail="you require x==1.0")
         conflict = Conflict(spec("top", *requirements), HELD, below or {}, "3.11", error)
-        return conflict.explained(self, clock=lambda: self.now)
+        return conflict.explain(self, clock=lambda: self.now)
 
 
 def test_what_is_found_in_time_is_said() -> None:
