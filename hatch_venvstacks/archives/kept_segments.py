@@ -78,7 +78,7 @@ class SegmentStore:
         self._found.clear()
 
     def _read(self, key: str) -> Packed | None:
-        document = self._store.document(self._name(key))
+        document = self._store.read_document(self._name(key))
         if document is None:
             return None
         segments = tuple(

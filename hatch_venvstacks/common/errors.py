@@ -86,12 +86,12 @@ def words(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """The end of a message: what ``word`` may have been meant for; often empty."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower().replace("_", "-"), known, n=1) or get_close_matches(
-        word, known, n=1
+    close = get_close_matches(word.lower().replace("_", "-"), choices, n=1) or get_close_matches(
+        word, choices, n=1
     )
     return f"; did you mean `{close[0]}`?" if close else ""
 

@@ -66,6 +66,6 @@ def without_credentials(url: str) -> str:
     return f"{address}{mark}{fragment}"
 
 
-def shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """``url`` as messages show it: as above, and without a fragment."""
     return without_credentials(url).partition("#")[0]

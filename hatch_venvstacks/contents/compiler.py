@@ -66,7 +66,7 @@ class Compiler:
         if not modules:
             return plan
         key = recipe_key("compiled", self.identity, checked, modules)
-        kept = self.store.document(key)
+        kept = self.store.read_document(key)
         if kept is None:
             found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)
             kept = _to_document(found)

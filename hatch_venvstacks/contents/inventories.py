@@ -205,7 +205,7 @@ def inventories(installation: Installation, workshop: Workshop) -> list[Inventor
 
 def kept_inventory(wheel: str, layer: LockedLayer, store: Store) -> Inventory | None:
     """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
-    document = store.document(_inventory_key(wheel, layer))
+    document = store.read_document(_inventory_key(wheel, layer))
     return None if document is None else from_document(document)
 
 

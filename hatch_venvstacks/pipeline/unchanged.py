@@ -113,7 +113,7 @@ def inputs_key(
 
 def find_built(key: str, archive: Path, store: Store) -> Built | None:
     """What was built under ``key``, if that is what the file ``archive`` and its metadata are."""
-    document = store.document(key)
+    document = store.read_document(key)
     if document is None:
         return None
     built = Built(document["archive"], document["metadata"], tuple(document["warnings"]))

@@ -53,7 +53,7 @@ def requirements_reader(store: Store) -> Callable[[Path], str]:
         try:
             sha256 = remembered_sha256(wheel, store)
             key = f"requirements {_DOCUMENT} {sha256}"
-            known = store.document(key)
+            known = store.read_document(key)
             if known is None:
                 known = local_requirements(wheel)
                 # Else it might be that of a wheel that has come in between.

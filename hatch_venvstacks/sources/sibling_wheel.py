@@ -54,7 +54,7 @@ class WheelBuilder:
         :raises ToolError: where the build fails; the words of uv and the backend are kept.
         """
         sources = self._sources(root)
-        kept = self.store.wheel(sources.key, work / "wheels")
+        kept = self.store.copy_wheel(sources.key, work / "wheels")
         if kept is not None:
             return kept
         self.say(root)

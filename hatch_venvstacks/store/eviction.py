@@ -69,10 +69,10 @@ def evict(root: Path, limit: int) -> int:
 
 def _forget_outputs(root: Path, now: float) -> None:
     """Remove locks of folders that nothing was built into for a day; there may be many."""
-    for found in _scan(root / "outputs"):
+    for lock in _scan(root / "outputs"):
         with suppress(OSError):
-            if now - found.stat().st_mtime > _DAY:
-                Path(found.path).unlink()
+            if now - lock.stat().st_mtime > _DAY:
+                Path(lock.path).unlink()
 
 
 def _entries(root: Path) -> Iterator[_Entry]:
@@ -80,20 +80,20 @@ def _entries(root: Path) -> Iterator[_Entry]:
         for folder in _scan(root / shelf):
             if not folder.is_dir(follow_symlinks=False):
                 continue
-            for found in _scan(folder.path):
+            for file in _scan(folder.path):
                 with suppress(OSError):
-                    state = found.stat(follow_symlinks=False)
-                    yield _Entry(Path(found.path), state.st_size, state.st_mtime, is_folder=False)
-    for found in _scan(root / "runtimes"):
-        if found.is_dir(follow_symlinks=False) and not found.name.startswith("."):
-            path = Path(found.path)
-            yield _Entry(path, _runtime_size(path), found.stat().st_mtime, is_folder=True)
+                    state = file.stat(follow_symlinks=False)
+                    yield _Entry(Path(file.path), state.st_size, state.st_mtime, is_folder=False)
+    for runtime in _scan(root / "runtimes"):
+        if runtime.is_dir(follow_symlinks=False) and not runtime.name.startswith("."):
+            path = Path(runtime.path)
+            yield _Entry(path, _runtime_size(path), runtime.stat().st_mtime, is_folder=True)
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return list(found)
+        with os.scandir(folder) as entries:
+            return list(entries)
     except OSError:
         return []
 

@@ -47,7 +47,9 @@ class Store:
         # Where runtimes lie if the cache is read-only: made when there is one.
         self._elsewhere: Path | None = None
 
-    def runtime_dir(self, key: str, make: Callable[[Path], None], *, unread: bool = False) -> Path:
+    def ensure_runtime(
+        self, key: str, make: Callable[[Path], None], *, unread: bool = False
+    ) -> Path:
         """The folder of the runtime ``key`` (the SHA-256 of its archive, hex).
 
         ``make`` is called with an empty folder where there is no such entry, or where its files are
@@ -72,7 +74,7 @@ class Store:
             atexit.register(shutil.rmtree, self._elsewhere, ignore_errors=True)
         return self._entry(self._elsewhere, key, make, unread=unread)
 
-    def document(self, key: str) -> Any:
+    def read_document(self, key: str) -> Any:
         """The value that was kept under ``key``; ``None`` where there is none, or a damaged one."""
         path = self._document(key)
         try:
@@ -121,9 +123,9 @@ class Store:
             return True
         return False
 
-    def wheel(self, key: str, folder: Path) -> Path | None:
+    def copy_wheel(self, key: str, folder: Path) -> Path | None:
         """A copy in ``folder`` of the wheel that was kept under ``key``, if there is one."""
-        found = self.document(key)
+        found = self.read_document(key)
         if found is None:
             return None
         source = self.root / "wheels" / found["sha256"][:2] / found["sha256"]
@@ -322,7 +324,7 @@ def remembered_sha256(path: Path, store: Store) -> str:
     times = (state.st_mtime_ns, state.st_ctime_ns)
     seen = [state.st_size, state.st_ino, *times]
     key = f"file {path.resolve()}"
-    known = store.document(key)
+    known = store.read_document(key)
     if known is not None and known["state"] == seen:
         return str(known["sha256"])
     found = file_sha256(path)

@@ -57,11 +57,11 @@ def tree_digest(tree: Path) -> str:
     :raises OSError: where something cannot be read.
     """
     total = hashlib.sha256()
-    for place, path, found in _files(tree):
-        if stat.S_ISLNK(found.st_mode):
+    for place, path, state in _files(tree):
+        if stat.S_ISLNK(state.st_mode):
             content, kind = Path(path).readlink().as_posix(), "link"
         else:
-            content, kind = file_sha256(Path(path)), oct(found.st_mode & 0o111)
+            content, kind = file_sha256(Path(path)), oct(state.st_mode & 0o111)
         total.update(_line(place, kind, content))
     return total.hexdigest()
 
@@ -77,11 +77,11 @@ def tree_state(tree: Path) -> str | None:
     """
     total = hashlib.sha256()
     recent = time.time_ns() - RECENT
-    for place, _, found in _files(tree):
-        times = (found.st_mtime_ns, found.st_ctime_ns)
+    for place, _, state in _files(tree):
+        times = (state.st_mtime_ns, state.st_ctime_ns)
         if max(times) > recent:
             return None
-        total.update(_line(place, *map(str, (found.st_mode, found.st_size, found.st_ino, *times))))
+        total.update(_line(place, *map(str, (state.st_mode, state.st_size, state.st_ino, *times))))
     return total.hexdigest()
 
 
@@ -90,8 +90,8 @@ def _files(tree: Path, folder: str = "") -> Iterator[tuple[str, str, os.stat_res
 
     :raises OSError: where a folder or file cannot be read.
     """
-    with os.scandir(tree / folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    with os.scandir(tree / folder) as unsorted:
+        entries = sorted(unsorted, key=lambda entry: entry.name)
     folders = []
     for entry in entries:
         place = f"{folder}/{entry.name}" if folder else entry.name

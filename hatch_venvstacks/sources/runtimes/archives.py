@@ -41,7 +41,7 @@ class ArchiveSource:
     def provide(
         self, locked: LockedRuntime, platform: str, _work: Path, *, unread: bool = False
     ) -> RuntimeTree:
-        """``unread`` is that of :meth:`~hatch_venvstacks.store.store.Store.runtime_dir`."""
+        """``unread`` is that of :meth:`~hatch_venvstacks.store.store.Store.ensure_runtime`."""
         tree = self._unpacked(_archive(locked.archives, platform), platform, unread=unread)
         if tree.version != locked.version:
             raise RuntimeSourceError(
@@ -76,7 +76,7 @@ class ArchiveSource:
     def _unpacked(
         self, archive: RuntimeArchive, platform: str, *, unread: bool = False
     ) -> RuntimeTree:
-        folder = self._workshop.store.runtime_dir(
+        folder = self._workshop.store.ensure_runtime(
             archive.sha256.lower(), lambda folder: self._unpack(archive, folder), unread=unread
         )
         version = header_version(folder)
@@ -91,7 +91,7 @@ class ArchiveSource:
         return tree
 
     def _unpack(self, archive: RuntimeArchive, folder: Path) -> None:
-        from hatch_venvstacks.common.redaction import shown
+        from hatch_venvstacks.common.redaction import shown_url
         from hatch_venvstacks.deployment.unpack import unpack
         from hatch_venvstacks.sources.runtimes.fetch import fetch
 
@@ -103,7 +103,7 @@ class ArchiveSource:
             )
             everything.mkdir()
             try:
-                unpack(packed, everything, shown(archive.url), skipped=_SKIPPED)
+                unpack(packed, everything, shown_url(archive.url), skipped=_SKIPPED)
             except UnpackError as error:
                 raise RuntimeSourceError(error.message, hint=error.hint) from error
             for entry in sorted(_top(everything).iterdir()):
@@ -158,10 +158,11 @@ def _archive(archives: Mapping[str, RuntimeArchive], platform: str) -> RuntimeAr
 
 
 def _no_cpython(archive: RuntimeArchive, platform: str, reason: str) -> RuntimeSourceError:
-    from hatch_venvstacks.common.redaction import shown
+    from hatch_venvstacks.common.redaction import shown_url
 
     return RuntimeSourceError(
-        f"The archive `{shown(archive.url)}` for `{platform}` holds no CPython: there is {reason}",
+        f"The archive `{shown_url(archive.url)}` for `{platform}` holds no CPython: there is"
+        f" {reason}",
         hint="Use an `install_only` archive of python-build-standalone, or one of its shape",
     )
 

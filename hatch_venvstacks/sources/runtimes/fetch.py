@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from hatch_venvstacks.common.errors import RuntimeSourceError
-from hatch_venvstacks.common.redaction import shown
+from hatch_venvstacks.common.redaction import shown_url
 from hatch_venvstacks.common.reporter import Progress, in_units
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def fetch(
                 found = _download(url, file, reporter, pause)
         if found != sha256.lower():
             raise RuntimeSourceError(
-                f"`{shown(url)}` is not what was locked: its SHA-256 is {found}, not {sha256}",
+                f"`{shown_url(url)}` is not what was locked: its SHA-256 is {found}, not {sha256}",
                 hint="If it was replaced on purpose, lock the layer again; else do not use it",
             )
         part.replace(dest)
@@ -84,7 +84,7 @@ def file_path(url: str, root: Path) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise RuntimeSourceError(
-            f"`{shown(url)}` names a file of another machine, `{parts.netloc}`",
+            f"`{shown_url(url)}` names a file of another machine, `{parts.netloc}`",
             hint="Write `file:///` before an absolute path, `file:` before a relative one",
         )
     return root / url2pathname(parts.path)
@@ -100,7 +100,7 @@ def _copy(url: str, file: BinaryIO, root: Path) -> str:
                 file.write(block)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise RuntimeSourceError(
-            f"The file of `{shown(url)}` cannot be read: {path}: {error.strerror}"
+            f"The file of `{shown_url(url)}` cannot be read: {path}: {error.strerror}"
         ) from error
     return digest.hexdigest()
 
@@ -120,7 +120,7 @@ def _download(url: str, file: BinaryIO, reporter: Reporter, pause: Callable[[flo
                 except _TryAgainError as error:
                     retry = _next(retry, error, url)
                     when = f" in {error.after:.0f} s" if error.after else ""
-                    reporter.warning(f"Fetching `{shown(url)}`: {error}; trying again{when}")
+                    reporter.warning(f"Fetching `{shown_url(url)}`: {error}; trying again{when}")
                     pause(error.after or retry.get_backoff_time())
     except (requests.RequestException, ValueError) as error:
         _fail(url, _reason(error, url))
@@ -184,7 +184,7 @@ def _asked(retry: Retry, answer: requests.Response) -> float:
 def _progress(url: str, total: int, reporter: Reporter) -> Progress:
     name = unquote(urlsplit(url).path.rpartition("/")[2])
     size = f" ({in_units(total)})" if total else ""
-    reporter.info(f"Fetching {name}{size} from {urlsplit(shown(url)).netloc}")
+    reporter.info(f"Fetching {name}{size} from {urlsplit(shown_url(url)).netloc}")
     return Progress(reporter, f"Fetching {name}", total, in_units)
 
 
@@ -194,7 +194,7 @@ def _reason(error: BaseException, url: str) -> str:
 
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    text, cause = str(error).replace(url, shown(url)), error.__cause__ or error.__context__
+    text, cause = str(error).replace(url, shown_url(url)), error.__cause__ or error.__context__
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             text = cause.strerror
@@ -204,7 +204,7 @@ def _reason(error: BaseException, url: str) -> str:
 
 def _fail(url: str, reason: str) -> NoReturn:
     raise RuntimeSourceError(
-        f"`{shown(url)}` cannot be fetched: {reason}",
+        f"`{shown_url(url)}` cannot be fetched: {reason}",
         hint="Check the address and the network; `UV_PYTHON_INSTALL_MIRROR` names a mirror of"
         " python-build-standalone",
     )

@@ -81,7 +81,7 @@ def fingerprint(host: HostPython, store: Store) -> str:
     plan = dict(sorted(_planned(host)))
     seen = _states(plan)
     key = f"host libraries {hashlib.sha256(f'{host}{seen}'.encode()).hexdigest()}"
-    private = store.document(key)
+    private = store.read_document(key)
     if private is None:
         found = _with_private_libraries(host, plan)
         private = {name: str(path) for name, path in found.items() if name not in plan}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_venvstacks.common.redaction import masked, shown, without_credentials, without_users
+from hatch_venvstacks.common.redaction import masked, shown_url, without_credentials, without_users
 
 URL = "https://joe:hunter2@host/simple"
 
@@ -57,6 +57,6 @@ def test_without_users(text: str, said: str) -> None:
     ],
 )
 def test_addresses_without_secrets(url: str, shown_as: str) -> None:
-    assert shown(url) == shown_as
+    assert shown_url(url) == shown_as
     mark, fragment = url.partition("#")[1:]
     assert without_credentials(url) == f"{shown_as}{mark}{fragment}"

@@ -62,7 +62,7 @@ def test_runtimes_that_may_be_in_use_stay(tmp_path: Path) -> None:
     def make(folder: Path) -> None:
         (folder / "python").write_bytes(b"1" * 100)
 
-    tree = store.runtime_dir("a" * 64, make)
+    tree = store.ensure_runtime("a" * 64, make)
     store.evict()
     assert (tree / "python").exists()
     os.utime(tree.parent, (LONG_AGO, LONG_AGO))
@@ -72,7 +72,7 @@ def test_runtimes_that_may_be_in_use_stay(tmp_path: Path) -> None:
     store.evict()
     assert not tree.exists()
     assert [path.name for path in (store.root / "runtimes").iterdir()] == [f".{'a' * 64}.lock"]
-    assert (store.runtime_dir("a" * 64, make) / "python").stat().st_size == 100
+    assert (store.ensure_runtime("a" * 64, make) / "python").stat().st_size == 100
 
 
 @pytest.mark.parametrize("noted", ["as it was noted", None, "none"])
@@ -81,7 +81,7 @@ def test_the_size_of_a_runtime(tmp_path: Path, noted: str | None) -> None:
         (folder / "python").write_bytes(b"1" * 9)
 
     store = Store(tmp_path / "store")
-    tree = store.runtime_dir("a" * 64, make)
+    tree = store.ensure_runtime("a" * 64, make)
     os.utime(tree.parent, (LONG_AGO, LONG_AGO))
     size = tree.parent / "size"
     total = 9 + len((tree.parent / "digest").read_bytes())

@@ -42,8 +42,8 @@ class Maker:
 def test_an_entry_is_made_once(tmp_path: Path) -> None:
     make = Maker()
     store = Store(tmp_path / "cache")
-    first = store.runtime_dir(KEY, make)
-    assert store.runtime_dir(KEY, make) == first
+    first = store.ensure_runtime(KEY, make)
+    assert store.ensure_runtime(KEY, make) == first
     assert (first / "lib" / "python").read_bytes() == b"program"
     assert make.calls == 1
 
@@ -62,9 +62,9 @@ def test_an_entry_is_made_once(tmp_path: Path) -> None:
 def test_an_altered_entry_is_made_again(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     make = Maker()
     store = Store(tmp_path)
-    tree = store.runtime_dir(KEY, make)
+    tree = store.ensure_runtime(KEY, make)
     damage(tree)
-    assert store.runtime_dir(KEY, make) == tree
+    assert store.ensure_runtime(KEY, make) == tree
     assert make.calls == 2
     assert (tree / "lib" / "python").read_bytes() == b"program"
     assert sorted(entry.name for entry in tree.iterdir()) == ["bin", "lib"]
@@ -73,10 +73,10 @@ def test_an_altered_entry_is_made_again(tmp_path: Path, damage: Callable[[Path],
 def test_compiled_modules_are_no_alteration(tmp_path: Path) -> None:
     make = Maker()
     store = Store(tmp_path)
-    tree = store.runtime_dir(KEY, make)
+    tree = store.ensure_runtime(KEY, make)
     (tree / "bin" / "__pycache__").mkdir()
     (tree / "bin" / "__pycache__" / "x.pyc").write_bytes(b"x")
-    store.runtime_dir(KEY, make)
+    store.ensure_runtime(KEY, make)
     assert make.calls == 1
 
 
@@ -87,9 +87,9 @@ def test_a_failure_leaves_nothing_and_the_next_call_works(tmp_path: Path) -> Non
 
     store = Store(tmp_path)
     with pytest.raises(KeyError, match="half way"):
-        store.runtime_dir(KEY, fail)
+        store.ensure_runtime(KEY, fail)
     assert [path.name for path in (tmp_path / "runtimes").iterdir() if path.is_dir()] == []
-    assert (store.runtime_dir(KEY, fill) / "bin" / "python").is_file()
+    assert (store.ensure_runtime(KEY, fill) / "bin" / "python").is_file()
 
 
 def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
         "def make(folder):\n"
         "    (folder / 'half').write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"Store(Path(sys.argv[1])).runtime_dir({KEY!r}, make)\n"
+        f"Store(Path(sys.argv[1])).ensure_runtime({KEY!r}, make)\n"
     )
     package = Path(__file__).parents[3]
     killed = subprocess.run(
@@ -109,7 +109,7 @@ def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
     )
     assert killed.returncode == -9
     assert list((tmp_path / "runtimes").rglob("half"))
-    tree = Store(tmp_path).runtime_dir(KEY, fill)
+    tree = Store(tmp_path).ensure_runtime(KEY, fill)
     assert sorted(entry.name for entry in tree.iterdir()) == ["bin", "lib"]
     assert not list((tmp_path / "runtimes").rglob("half"))
 
@@ -123,7 +123,7 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
         fill(folder)
 
     def use() -> None:
-        Store(tmp_path).runtime_dir(KEY, slow)
+        Store(tmp_path).ensure_runtime(KEY, slow)
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
@@ -136,7 +136,7 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BuildError, match="cannot be used") as caught:
-        Store(tmp_path / "file").runtime_dir(KEY, fill)
+        Store(tmp_path / "file").ensure_runtime(KEY, fill)
     assert "the cache folder" in caught.value.hint
 
 
@@ -145,7 +145,7 @@ def test_paths_that_are_not_unicode(tmp_path: Path) -> None:
     with store.exclusive(Path("/any/\udcff")) as alone:
         assert alone
     store.keep_document("file /\udcff", 1)
-    assert store.document("file /\udcff") == 1
+    assert store.read_document("file /\udcff") == 1
 
 
 def test_a_workspace_lies_in_the_cache_and_goes(tmp_path: Path) -> None:
@@ -212,11 +212,11 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="there is no /sys"
 def test_a_read_only_cache_keeps_nothing(tmp_path: Path) -> None:
     store = Store(READ_ONLY)
     store.keep_document("a", 1)
-    assert store.document("a") is None
+    assert store.read_document("a") is None
     (tmp_path / "file").write_bytes(b"1")
     assert not store.keep_segment(tmp_path / "file", "0" * 64)
     store.keep_wheel("a", tmp_path / "file")
-    assert store.wheel("a", tmp_path / "wheels") is None
+    assert store.copy_wheel("a", tmp_path / "wheels") is None
     with store.exclusive(tmp_path / "dist") as alone:
         assert not alone
     with store.workspace() as work:
@@ -233,9 +233,9 @@ def test_runtimes_with_a_read_only_cache() -> None:
         made.append(folder)
         fill(folder)
 
-    first = store.runtime_dir(KEY, make)
+    first = store.ensure_runtime(KEY, make)
     assert READ_ONLY not in first.parents
-    assert store.runtime_dir(KEY, make) == first
+    assert store.ensure_runtime(KEY, make) == first
     assert len(made) == 1
     shutil.rmtree(first.parent.parent)
 
@@ -243,9 +243,9 @@ def test_runtimes_with_a_read_only_cache() -> None:
 def test_an_intact_runtime_of_a_read_only_cache_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Store(tmp_path).runtime_dir(KEY, fill)
+    made = Store(tmp_path).ensure_runtime(KEY, fill)
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert Store(tmp_path).runtime_dir(KEY, fill) == made
+    assert Store(tmp_path).ensure_runtime(KEY, fill) == made
 
 
 def test_wheels(tmp_path: Path) -> None:
@@ -253,18 +253,18 @@ def test_wheels(tmp_path: Path) -> None:
     wheel = tmp_path / "vl_a-1.0-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     store.keep_wheel("key", wheel)
-    copy = store.wheel("key", tmp_path / "copies")
+    copy = store.copy_wheel("key", tmp_path / "copies")
     assert copy is not None
     assert (copy.name, copy.read_bytes()) == (wheel.name, b"wheel")
-    assert store.wheel("other", tmp_path / "copies") is None
+    assert store.copy_wheel("other", tmp_path / "copies") is None
     (kept,) = (store.root / "wheels").glob("*/*")
     kept.write_bytes(b"whe1l")
-    assert store.wheel("key", tmp_path / "copies") is None
+    assert store.copy_wheel("key", tmp_path / "copies") is None
     assert not kept.exists()
     assert not copy.exists()
-    assert store.wheel("key", tmp_path / "copies") is None
+    assert store.copy_wheel("key", tmp_path / "copies") is None
     store.keep_wheel("key", wheel)
-    assert store.wheel("key", tmp_path / "copies") == copy
+    assert store.copy_wheel("key", tmp_path / "copies") == copy
 
 
 def test_segments_on_another_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,11 +290,11 @@ def test_a_folder_in_the_place_of_an_entry(tmp_path: Path) -> None:
     (path,) = (store.root / "documents").glob("*/*")
     path.unlink()
     (path / "x").mkdir(parents=True)
-    assert store.document("a") is None
+    assert store.read_document("a") is None
     store.keep_document("a", 2)
-    assert store.document("a") == 2
+    assert store.read_document("a") == 2
     store.drop(path)
-    assert store.document("a") is None
+    assert store.read_document("a") is None
     store.drop(path)
 
 

@@ -108,7 +108,7 @@ class Counter:
     def use(self, *, unread: bool) -> tuple[int, int]:
         """How often one use of the runtime makes it and reads it."""
         before = self.made, self.read
-        tree = self.store.runtime_dir(KEY, self._make, unread=unread)
+        tree = self.store.ensure_runtime(KEY, self._make, unread=unread)
         assert (tree / "bin/python").read_bytes() == b"program"
         return self.made - before[0], self.read - before[1]
 
