@@ -12,7 +12,7 @@ from hatch_venvstacks.archives import tar_format as tar_archive
 from hatch_venvstacks.archives import zip_format as zip_archive
 from hatch_venvstacks.archives.kept_segments import StoredSegment
 from hatch_venvstacks.archives.member_paths import check_paths
-from hatch_venvstacks.archives.parallel import on_all_cores
+from hatch_venvstacks.archives.parallel import run_on_all_cores
 from hatch_venvstacks.archives.plan import Plan, Segment, content_length, cut, head
 from hatch_venvstacks.common.digest import file_sha256
 from hatch_venvstacks.common.reporter import Progress, in_units
@@ -82,14 +82,14 @@ def pack(
     for number, (plan, packed) in enumerate(zip(plans, known, strict=True)):
         if packed is not None:
             for segment in packed.segments:
-                tasks.append(partial(_verified, number, segment, kept, work / str(len(tasks))))
+                tasks.append(partial(_verify, number, segment, kept, work / str(len(tasks))))
             continue
         parts = list(cut(plan)) or [plan]
         for part in parts:
             last = plan is plans[-1] and part is parts[-1]
             file = work / str(len(tasks))
-            tasks.append(partial(_compressed, number, part, kept, file, progress, last=last))
-    pieces = on_all_cores(tasks)
+            tasks.append(partial(_compress, number, part, kept, file, progress, last=last))
+    pieces = run_on_all_cores(tasks)
     for number, (plan, packed) in enumerate(zip(plans[:-1], known, strict=False)):
         if packed is None:
             kept.keep(plan, [piece.stored for piece in pieces if piece.number == number])
@@ -98,7 +98,7 @@ def pack(
     return Archive(path, kept.format, kept.compression, size, sha256, segments)
 
 
-def _compressed(
+def _compress(
     number: int,
     part: Plan,
     kept: SegmentStore,
@@ -116,7 +116,7 @@ def _compressed(
     return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
 
 
-def _verified(number: int, segment: StoredSegment, kept: SegmentStore, file: Path) -> _Piece:
+def _verify(number: int, segment: StoredSegment, kept: SegmentStore, file: Path) -> _Piece:
     """The ``segment`` of ``kept``; as ``file``, too, because other builds may remove it there."""
     with suppress(OSError):
         os.link(segment.path, file)
@@ -140,7 +140,7 @@ def _join(
 ) -> tuple[tuple[Segment, ...], str]:
     """Write the archive; give what its segments are, and its SHA-256 (hex)."""
 
-    def done(file: Path) -> None:
+    def discard(file: Path) -> None:
         # The room for it is not needed twice.
         if file.parent == work:
             file.unlink()
@@ -148,15 +148,15 @@ def _join(
     files = [piece.stored.path for piece in pieces]
     try:
         if kept.format is ArchiveFormat.ZIP:
-            sizes = zip_archive.join(files, path, done)
+            sizes = zip_archive.join(files, path, discard)
             whole = file_sha256(path)
         else:
-            whole = tar_archive.join(files, path, done)
+            whole = tar_archive.join(files, path, discard)
             sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
     except FileNotFoundError as error:
         # Where it could not be held: a store on another file system, or of another user.
-        found = (piece.stored for piece in pieces if str(piece.stored.path) == error.filename)
-        lost = next(found, None)
+        missing = (piece.stored for piece in pieces if str(piece.stored.path) == error.filename)
+        lost = next(missing, None)
         if lost is None:
             raise
         kept.drop(lost)

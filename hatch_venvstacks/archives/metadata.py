@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from hatch_venvstacks.model.lock import Lock
 
 
-def describe_archive(archive: Archive, lock: Lock, layer: dict[str, Any]) -> dict[str, Any]:
-    """The metadata that is published beside ``archive``; ``layer`` is its ``layer.json``."""
+def describe_archive(archive: Archive, lock: Lock, layer_json: dict[str, Any]) -> dict[str, Any]:
+    """The metadata that is published beside ``archive``; ``layer_json`` is that of the layer."""
     offset = 0
     segments = []
     for segment in archive.segments:
@@ -42,7 +42,7 @@ def describe_archive(archive: Archive, lock: Lock, layer: dict[str, Any]) -> dic
                 "library": archive.compression.library,
             },
         },
-        "layer": layer,
+        "layer": layer_json,
         "lock": {"sha256": file_sha256(lock.path)},
         "segments": segments,
     }

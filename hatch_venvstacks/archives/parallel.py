@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def on_all_cores(tasks: Iterable[Callable[[], Result]]) -> tuple[Result, ...]:
+def run_on_all_cores(tasks: Iterable[Callable[[], Result]]) -> tuple[Result, ...]:
     """What ``tasks`` return, in their order; each runs on one core.
 
     They are threads: this is for work that is done outside the interpreter, such as compression.

@@ -52,11 +52,11 @@ def compress(
         stream.finish()
 
 
-def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> str:
+def join(files: Iterable[Path], path: Path, discard: Callable[[Path], None]) -> str:
     """Write the segments in ``files`` one after the other into the file ``path``.
 
-    ``done`` is called with each of them that is not needed any more. Gives the SHA-256 of the whole
-    (hex).
+    ``discard`` is called with each of them that is not needed any more. Gives the SHA-256 (hex) of
+    the whole.
     """
     digest = hashlib.sha256()
     with path.open("wb") as archive:
@@ -65,7 +65,7 @@ def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> str
                 while chunk := source.read(_CHUNK):
                     digest.update(chunk)
                     archive.write(chunk)
-            done(file)
+            discard(file)
     return digest.hexdigest()
 
 

@@ -54,19 +54,21 @@ def compress(plan: Plan, top: str, compression: Compression, path: Path) -> None
                     stream.write(chunk)
 
 
-def join(files: Iterable[Path], path: Path, done: Callable[[Path], None]) -> list[tuple[int, str]]:
+def join(
+    files: Iterable[Path], path: Path, discard: Callable[[Path], None]
+) -> list[tuple[int, str]]:
     """Write the entries of the zip ``files`` in their order into the file ``path``.
 
-    ``done`` is called with each of ``files`` that is not needed any more. Gives the size in bytes
-    and the SHA-256 (hex) of what came of each; the directory of all entries, at the end, belongs to
-    the last.
+    ``discard`` is called with each of ``files`` that is not needed any more. Gives the size in
+    bytes and the SHA-256 (hex) of what came of each; the directory of all entries, at the end,
+    belongs to the last.
     """
     with path.open("w+b") as file:
         ends = []
         with ZipFile(file, "w") as archive:
             for source in files:
                 ends.append(_append(source, archive, file))
-                done(source)
+                discard(source)
         ends[-1] = file.seek(0, os.SEEK_END)
         file.seek(0)
         sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]

@@ -24,7 +24,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from hatch_venvstacks.archives.parallel import on_all_cores
+from hatch_venvstacks.archives.parallel import run_on_all_cores
 from hatch_venvstacks.archives.plan import Member, read
 from hatch_venvstacks.common.errors import BuildError, words
 from hatch_venvstacks.common.wording import Mend
@@ -139,7 +139,7 @@ def compile_modules(
     arguments = [tag, str(_CHECKED if checked else _UNCHECKED)]
     command = [str(interpreter.absolute()), *_OPTIONS, "-c", _PROGRAM, *arguments]
     parts = [jobs[start : start + _AT_ONCE] for start in range(0, len(jobs), _AT_ONCE)]
-    answers = chain(*on_all_cores(partial(_answers, command, part, work) for part in parts))
+    answers = chain(*run_on_all_cores(partial(_answers, command, part, work) for part in parts))
     return sorted(
         (
             Member(_cache(job.name, tag), job.target)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.archives.parallel import on_all_cores
+from hatch_venvstacks.archives.parallel import run_on_all_cores
 from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of, read
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.namespaces import extending, init_kind
@@ -99,7 +99,7 @@ def distribution_plans(
         path: (name, _packed(alone[name], path, destination))
         for path, name in _packers(shared, alone, destination)
     }
-    plans = on_all_cores(
+    plans = run_on_all_cores(
         partial(
             _plan,
             installed,
