@@ -26,7 +26,7 @@ def deploy_archive(archive: Path, root: Path) -> Path:
         something outside the layer's folder, or where ``root`` cannot be written; then ``root`` has
         what it had before.
     """
-    described = _described(archive)
+    described = _read_metadata(archive)
     name = str(described["layer"]["name"])
     try:
         if file_sha256(archive) != described["archive"]["sha256"]:
@@ -45,7 +45,7 @@ def deploy_archive(archive: Path, root: Path) -> Path:
     return root / name
 
 
-def _described(archive: Path) -> dict[str, Any]:
+def _read_metadata(archive: Path) -> dict[str, Any]:
     """The metadata of ``archive``, as far as it is needed here."""
     path = archive.with_name(f"{archive.name}.json")
     try:
@@ -55,14 +55,14 @@ def _described(archive: Path) -> dict[str, Any]:
                 f"The archive is of another format than this version knows ({FORMAT}): {archive}",
                 hint="Use the version that built it, or build it again",
             )
-        found = {"archive": {"sha256": metadata["archive"]["sha256"]}, "layer": metadata["layer"]}
+        needed = {"archive": {"sha256": metadata["archive"]["sha256"]}, "layer": metadata["layer"]}
         _ = metadata["layer"]["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DeployError(
             f"The metadata of the archive cannot be read: {path}: {words(error)}",
             hint="It is published beside the archive: fetch both files",
         ) from error
-    return found
+    return needed
 
 
 def _unpack(archive: Path, folder: Path, layer: dict[str, Any]) -> None:

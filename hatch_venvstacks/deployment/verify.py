@@ -47,8 +47,8 @@ def check_deployment(root: Path) -> list[Breakage]:
         raise BuildError(f"There is no layer in this folder: {root}")
     return [
         Breakage(name, below, reason)
-        for name, layer in layers.items()
-        for below, reason in _faults(layer, layers, root)
+        for name in layers
+        for below, reason in _faults(name, layers, root)
     ]
 
 
@@ -71,8 +71,9 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _faults(
-    layer: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], root: Path
+    layer_name: str, layers: Mapping[str, Mapping[str, Any]], root: Path
 ) -> Iterator[tuple[str, str]]:
+    layer = layers[layer_name]
     own = _versions(layer)
     relied_on = {lower["name"]: lower for lower in layer["relies_on"]}
     nothing: dict[str, Any] = {"distributions": [], "libraries": []}
@@ -86,10 +87,10 @@ def _faults(
         needed = relied_on.get(name, nothing)
         there = _versions(below)
         for distribution in needed["distributions"]:
-            found = there.get(distribution["name"])
-            if found != distribution["version"]:
+            version = there.get(distribution["name"])
+            if version != distribution["version"]:
                 built = f"{distribution['name']} {distribution['version']}"
-                now = f"is {found}" if found else "is missing"
+                now = f"is {version}" if version else "is missing"
                 yield name, f"it was built with {built}, which now {now} there"
         for library in needed["libraries"]:
             if not (root / name / library["path"]).is_file():
