@@ -57,7 +57,7 @@ class LayerProject(Protocol):
         where they cannot be found.
         """
 
-    def hooked(self, artifact: Path) -> AbstractContextManager[None]:
+    def run_hooks(self, artifact: Path) -> AbstractContextManager[None]:
         """Run the project's build hooks around what makes ``artifact``, as hatchling does."""
 
     def build_wheel(self, folder: Path) -> Path:

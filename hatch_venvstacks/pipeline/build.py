@@ -35,22 +35,22 @@ from hatch_venvstacks.pipeline.unchanged import (
 
 if TYPE_CHECKING:
     from hatch_venvstacks.archives.archive import Archive
+    from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.model.stack import LockedLayer
-    from hatch_venvstacks.model.workshop import LayerProject
     from hatch_venvstacks.pipeline.session import Session
 
 # Folders in which files are made before they get their names.
 PACKING = ".archive-"
 
 
-def build_archive(project: LayerProject, folder: Path, platform: str, session: Session) -> Path:
-    """Build the archive of ``project`` for ``platform``, and its metadata, into ``folder``.
+def build_archive(spec: LayerSpec, folder: Path, platform: str, session: Session) -> Path:
+    """Build the archive of the layer ``spec`` for ``platform``, and its metadata, into ``folder``.
 
     Gives the archive's path.
 
     :raises VenvLayerError: of any kind; then nothing is written to ``folder``.
     """
-    spec, workshop = project.spec, session.workshop
+    project, workshop = session.projects.open(spec.root), session.workshop
     store, reporter = workshop.store, workshop.reporter
     with store.workspace() as work:
         layer = ensure_lock(spec, platform, session)
@@ -59,7 +59,7 @@ def build_archive(project: LayerProject, folder: Path, platform: str, session: S
         compression = compression_of(archive_format, spec.compression_level)
         kept = SegmentStore(store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{platform}{archive_format.suffix}"
-        files = read_files(project, layer, session.projects, session.wheels)
+        files = read_files(layer, session.projects, session.wheels)
         key = inputs_key(project, layer, own, files, kept, session.mtime)
         built = find_built(key, folder / name, store)
         if built is not None:
@@ -69,10 +69,10 @@ def build_archive(project: LayerProject, folder: Path, platform: str, session: S
             return folder / name
         recorder = Recorder(reporter)
         recorded = replace(session, workshop=replace(workshop, reporter=recorder))
-        archive, described = _packed(project, layer, own, work, kept, work / name, recorded)
+        archive, described = _pack_layer(layer, own, work, kept, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
         same = read_lock(layer.lock.path) == layer.lock
-        same = same and read_files(project, layer, session.projects, session.wheels) == files
+        same = same and read_files(layer, session.projects, session.wheels) == files
         with store.exclusive(folder) as alone:
             if alone:
                 remove_partial(folder, PACKING)
@@ -87,8 +87,7 @@ def build_archive(project: LayerProject, folder: Path, platform: str, session: S
     return folder / name
 
 
-def _packed(
-    project: LayerProject,
+def _pack_layer(
     layer: LockedLayer,
     own: Path | None,
     work: Path,
@@ -104,7 +103,7 @@ def _packed(
     from hatch_venvstacks.archives.archive import DamagedSegmentError, pack
     from hatch_venvstacks.contents.layer_plans import layer_plans
 
-    reporter = session.workshop.reporter
+    project, reporter = session.projects.open(layer.spec.root), session.workshop.reporter
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
         plans, described = layer_plans(

@@ -19,46 +19,45 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_venvstacks.archives.plan import Member
+    from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.model.stack import LockedLayer
-    from hatch_venvstacks.model.workshop import LayerProject
     from hatch_venvstacks.pipeline.session import Session
 
 EXPORTING = ".export-"
 
 
-def export_stack(project: LayerProject, folder: Path, platform: str, session: Session) -> Path:
-    """Write the whole stack of ``project`` for ``platform`` into ``folder``; give ``folder``.
+def export_stack(spec: LayerSpec, folder: Path, platform: str, session: Session) -> Path:
+    """Write the stack of the layer ``spec`` for ``platform`` into ``folder``; give ``folder``.
 
     :raises VenvLayerError: of any kind; then what was in ``folder`` before is still there.
     """
-    layer = ensure_lock(project.spec, platform, session)
+    layer = ensure_lock(spec, platform, session)
     try:
         with session.workshop.store.exclusive(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             remove_partial(folder.parent, EXPORTING)
             with tempfile.TemporaryDirectory(prefix=EXPORTING, dir=folder.parent) as temporary:
                 root = Path(temporary) / "export"
-                _export_layers(project, layer, root, session)
+                _export_layers(layer, root, session)
                 replace_folder(root, folder, Path(temporary) / "replaced")
     except OSError as error:
         raise BuildError(f"The stack cannot be exported to {folder}: {error}") from error
     return folder
 
 
-def _export_layers(project: LayerProject, layer: LockedLayer, root: Path, session: Session) -> None:
-    _export(project, layer, root, session)
+def _export_layers(layer: LockedLayer, root: Path, session: Session) -> None:
+    _export(layer, root, session)
     for spec in layer.stack.below:
         check_python(spec, layer.runtime)
-        lower = session.projects.open(spec.root)
         # hatchling runs the hooks of the project that is built, but not of others.
-        with lower.hooked(root / spec.name):
-            _export(lower, layer.of(spec), root, session)
+        with session.projects.open(spec.root).run_hooks(root / spec.name):
+            _export(layer.of(spec), root, session)
 
 
-def _export(project: LayerProject, layer: LockedLayer, root: Path, session: Session) -> None:
+def _export(layer: LockedLayer, root: Path, session: Session) -> None:
     from hatch_venvstacks.contents.layer_plans import layer_plans
 
-    workshop = session.workshop
+    project, workshop = session.projects.open(layer.spec.root), session.workshop
     with workshop.store.workspace() as work:
         plans, _ = layer_plans(
             project,
@@ -70,8 +69,8 @@ def _export(project: LayerProject, layer: LockedLayer, root: Path, session: Sess
             mtime=session.mtime,
             workshop=workshop,
         )
-        workshop.reporter.info(f"Exporting `{project.spec.name}`")
-        write_layer(plans, project.spec.name, root)
+        workshop.reporter.info(f"Exporting `{layer.spec.name}`")
+        write_layer(plans, layer.spec.name, root)
 
 
 def write_layer(plans: Sequence[Plan], top: str, root: Path) -> None:

@@ -45,8 +45,8 @@ def ensure_lock(spec: LayerSpec, platform: str, session: Session) -> LockedLayer
         not for the platform that is built for.
     :raises StaleLockError: where a lock does not fit any more.
     """
-    base = _stack_locks(spec, session)
-    lock = _existing_or_new(base, session)
+    base = _read_stack_locks(spec, session)
+    lock = _ensure_own_lock(base, session)
     runtime = base.runtime(lock)
     check_python(spec, runtime)
     cpython = locked_cpython(runtime, base.stack.runtime.root, session.workshop)
@@ -54,12 +54,12 @@ def ensure_lock(spec: LayerSpec, platform: str, session: Session) -> LockedLayer
     return LockedLayer(base.stack, locks, lock.target(platform), cpython)
 
 
-def locked_platforms(spec: LayerSpec, session: Session) -> tuple[str, ...]:
+def ensure_locked_platforms(spec: LayerSpec, session: Session) -> tuple[str, ...]:
     """The names of the target platforms that the layer ``spec`` is locked for.
 
     A missing lock is made, as for :func:`ensure_lock`, which raises the same errors.
     """
-    return _existing_or_new(_stack_locks(spec, session), session).inputs.platforms
+    return _ensure_own_lock(_read_stack_locks(spec, session), session).inputs.platforms
 
 
 def update_lock(spec: LayerSpec, session: Session) -> Path:
@@ -67,18 +67,18 @@ def update_lock(spec: LayerSpec, session: Session) -> Path:
 
     :raises LockError: where that is not possible, or not allowed.
     """
-    base = _stack_locks(spec, session)
+    base = _read_stack_locks(spec, session)
     previous = read_lock(spec.lock_file) if spec.lock_file.exists() else None
     if previous is None:
         _write_new_lock(base, None, session)
         return spec.lock_file
     reporter, options = session.workshop.reporter, session.locking
-    changes = _changes(previous, base, session) + _host_changes(spec, previous, session)
+    changes = _find_changes(previous, base, session) + _host_changes(spec, previous, session)
     if not changes and not options.upgrade:
         reporter.info(f"The lock of `{spec.name}` is up to date")
         return spec.lock_file
     if options.locked and changes:
-        _refuse_stale(spec, changes, previous, locked=True)
+        _refuse_stale(spec, changes, locked=True)
     for change in changes:
         reporter.info(f"  - {change}")
     say_what_is_not_upgraded(
@@ -88,7 +88,7 @@ def update_lock(spec: LayerSpec, session: Session) -> Path:
     return spec.lock_file
 
 
-def _existing_or_new(base: StackLocks, session: Session) -> Lock:
+def _ensure_own_lock(base: StackLocks, session: Session) -> Lock:
     spec = base.spec
     if not spec.lock_file.exists():
         session.workshop.reporter.info(f"`{spec.name}` has no lock yet")
@@ -96,24 +96,24 @@ def _existing_or_new(base: StackLocks, session: Session) -> Lock:
         # As later builds have it: what was not read from a file differs in what is left out.
         return read_lock(spec.lock_file)
     lock = read_lock(spec.lock_file)
-    _refuse_stale(spec, _changes(lock, base, session), lock, locked=session.locking.locked)
+    _refuse_stale(spec, _find_changes(lock, base, session), locked=session.locking.locked)
     return lock
 
 
-def _stack_locks(spec: LayerSpec, session: Session) -> StackLocks:
+def _read_stack_locks(spec: LayerSpec, session: Session) -> StackLocks:
     """The stack of ``spec`` with the locks of the layers below; each must be there and fit."""
     stack = session.projects.stack(spec)
     locks: dict[str, Lock] = {}
     for layer in reversed(stack.below):
         lock = read_lock(layer.lock_file)
         base = StackLocks(stack.of(layer), locks)
-        _refuse_stale(layer, _changes(lock, base, session), lock, locked=session.locking.locked)
+        _refuse_stale(layer, _find_changes(lock, base, session), locked=session.locking.locked)
         # Not added to what that layer stands on.
         locks = {**locks, layer.name: lock}
     return StackLocks(stack, locks)
 
 
-def _changes(lock: Lock, base: StackLocks, session: Session) -> list[str]:
+def _find_changes(lock: Lock, base: StackLocks, session: Session) -> list[str]:
     spec, below, workshop = base.spec, base.below, session.workshop
     projects, wheels = session.projects, session.wheels
     held = projects_below(base, lock, projects=projects, wheels=wheels, workshop=workshop)
@@ -152,11 +152,11 @@ def _host_changes(spec: LayerSpec, lock: Lock, session: Session) -> list[str]:
     return source.changes(lock.inputs.runtime)
 
 
-def _refuse_stale(spec: LayerSpec, changes: Sequence[str], lock: Lock, *, locked: bool) -> None:
+def _refuse_stale(spec: LayerSpec, changes: Sequence[str], *, locked: bool) -> None:
     if changes:
         forbidden = " ({locked} forbids it here)" if locked else ""
         raise StaleLockError(
-            f"The lock of layer `{spec.name}` is stale: {lock.path}",
+            f"The lock of layer `{spec.name}` is stale: {spec.lock_file}",
             detail="\n".join(f"  - {change}" for change in changes),
             hint=Mend(f"Lock it again: {{lock}}{forbidden}", spec.root),
         )

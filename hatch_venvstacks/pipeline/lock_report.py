@@ -56,23 +56,23 @@ def sizes(lock: Lock, platform: TargetPlatform, python: str) -> list[tuple[str, 
         for package in lock.added(platform.name)
         for wheel in package.wheels or ()
     }
-    found: list[tuple[str, int | None]] = [
+    rows: list[tuple[str, int | None]] = [
         (f"{wheel.name} {wheel.version}", known.get(wheel.filename))
         for wheel in select_wheels(lock, platform, python)
     ]
     # Those that are built from their folders have no wheel yet.
     versions = lock.versions(platform.name)
-    found += [
+    rows += [
         (f"{package.name} {versions[str(package.name)]}", None)
         for package in lock.added(platform.name)
         if package.directory is not None
     ]
-    return sorted(found, key=lambda row: (-(row[1] or 0), row[0]))
+    return sorted(rows, key=lambda row: (-(row[1] or 0), row[0]))
 
 
-def size_table(found: Sequence[tuple[str, int | None]]) -> list[str]:
-    """``found`` as lines: names on the left, sizes on the right."""
-    shown = [(name, in_units(size)) for name, size in found]
+def size_table(rows: Sequence[tuple[str, int | None]]) -> list[str]:
+    """``rows`` as lines: names on the left, sizes on the right."""
+    shown = [(name, in_units(size)) for name, size in rows]
     width = max((len(name) for name, _ in shown), default=0)
     return [f"{name:{width}} {size:>10}".rstrip() for name, size in shown]
 
@@ -126,13 +126,13 @@ def say_what_is_new(
     """What ``lock``, just written, adds, and what has changed since ``previous``."""
     reporter, platforms, host = workshop.reporter, lock.inputs.platforms, workshop.host.name
     shown = lock.target(host if host in platforms else platforms[0])
-    found = sizes(lock, shown, base.runtime(lock).version)
-    total = sum(size or 0 for _, size in found)
-    count = "1 distribution" if len(found) == 1 else f"{len(found)} distributions"
+    added = sizes(lock, shown, base.runtime(lock).version)
+    total = sum(size or 0 for _, size in added)
+    count = "1 distribution" if len(added) == 1 else f"{len(added)} distributions"
     size = f", {in_units(total)}" if total else ""
-    adds = f"adds {count}{size}" if found else "adds no distribution"
+    adds = f"adds {count}{size}" if added else "adds no distribution"
     reporter.info(f"Wrote {lock.path.name}: this layer {adds} for {shown.name}")
-    lines = size_table(found)
+    lines = size_table(added)
     for line in lines[:_SHOWN]:
         reporter.info(f"  {line}")
     if len(lines) > _SHOWN:

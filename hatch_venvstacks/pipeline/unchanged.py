@@ -66,18 +66,16 @@ class Recorder:
         self._reporter.debug(message)
 
 
-def read_files(
-    project: LayerProject, layer: LockedLayer, projects: Projects, wheels: SiblingWheels
-) -> list[Any]:
+def read_files(layer: LockedLayer, projects: Projects, wheels: SiblingWheels) -> list[Any]:
     """What stands for the files that ``layer`` is made of, and that people may edit at any time.
 
     :raises VenvLayerError: where they cannot be found.
     """
-    below = [projects.open(spec.root) for spec in layer.stack.below]
+    opened = [projects.open(spec.root) for spec in layer.stack.layers]
     return [
-        [file_sha256(spec.lock_file) for spec in (layer.spec, *layer.stack.below)],
-        [_files(each.loose_files("")) for each in (project, *below)],
-        [_package(lower) for lower in below],
+        [file_sha256(spec.lock_file) for spec in layer.stack.layers],
+        [_files(project.loose_files("")) for project in opened],
+        [_package(lower) for lower in opened[1:]],
         [*_siblings(layer, wheels)],
     ]
 
@@ -97,13 +95,12 @@ def inputs_key(
 
     :raises VenvLayerError: where something of it cannot be looked at.
     """
-    specs = [layer.spec, *layer.stack.below]
     return recipe_key(
         "archive",
         _tool(),
         [kept.top, str(kept.format), str(kept.compression)],
         [layer.platform.name, mtime],
-        [repr(spec) for spec in specs],
+        [repr(spec) for spec in layer.stack.layers],
         [layer.cpython.key(layer.platform.name), compiler_identity(layer)],
         [project.version, project.launch_name, *project.scripts, project.includes_project()],
         file_sha256(own) if own else "",
@@ -150,13 +147,13 @@ def _package(project: LayerProject) -> list[tuple[str, str, int]]:
 
 
 def _files(files: Iterable[tuple[str, Path]]) -> list[tuple[str, str, int]]:
-    found = []
+    states = []
     for path, file in files:
         digest, executable = "", 0
         with suppress(OSError):  # The build itself will say what is wrong with it.
             digest, executable = file_sha256(file), file.stat().st_mode & 0o100
-        found.append((path, digest, executable))
-    return sorted(found)
+        states.append((path, digest, executable))
+    return sorted(states)
 
 
 def _siblings(layer: LockedLayer, wheels: SiblingWheels) -> Iterator[str]:

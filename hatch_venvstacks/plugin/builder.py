@@ -133,7 +133,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
         with TerminalLines(self.app):
             folder = Path(directory, SUBFOLDER)
-            return str(build_archive(self._project, folder, self._platform_name, self._session))
+            return str(build_archive(self.config.spec, folder, self._platform_name, self._session))
 
     def build_lock(self, _directory: str, **_: Any) -> str:
         from hatch_venvstacks.pipeline.lock import update_lock
@@ -146,7 +146,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
         folder = Path(directory, SUBFOLDER, "export")
         with TerminalLines(self.app):
-            return str(export_stack(self._project, folder, self._platform_name, self._session))
+            return str(export_stack(self.config.spec, folder, self._platform_name, self._session))
 
     @cached_property
     def _project(self) -> HatchProject:
@@ -174,10 +174,10 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
     def _platforms(self, asked: tuple[str, ...]) -> list[TargetPlatform]:
         """The platforms to build for: those that were ``asked`` for, or all that are locked."""
         from hatch_venvstacks.model.platforms import PLATFORMS
-        from hatch_venvstacks.pipeline.lock import locked_platforms
+        from hatch_venvstacks.pipeline.lock import ensure_locked_platforms
 
         with TerminalLines(self.app):
-            names = asked or locked_platforms(self.config.spec, self._session)
+            names = asked or ensure_locked_platforms(self.config.spec, self._session)
             return [PLATFORMS[name] for name in names]
 
     @cached_property
@@ -218,7 +218,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
 
         project = read_project(root, plugin_manager=self.plugin_manager)
 
-        def opened() -> VenvLayerBuilder:
+        def open_builder() -> VenvLayerBuilder:
             builder = VenvLayerBuilder(
                 str(root),
                 plugin_manager=self.plugin_manager,
@@ -228,7 +228,7 @@ class VenvLayerBuilder(BuilderInterface[VenvLayerConfig, PluginManager]):
             builder.config.check_generic()
             return builder
 
-        return HatchProject(project.spec, opened)
+        return HatchProject(project.spec, open_builder)
 
     def _check_versions(self, versions: list[str]) -> None:
         unknown = sorted(set(versions) - set(VERSIONS))

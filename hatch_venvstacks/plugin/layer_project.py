@@ -96,13 +96,13 @@ class HatchProject:
         if not self.includes_project():
             return
         try:
-            found = list(self._wheel_builder.recurse_included_files())
+            files = list(self._wheel_builder.recurse_included_files())
         except Exception as error:
             raise ConfigError(
                 f"The files of the wheel of the project `{self.spec.project_name}` cannot be found",
                 detail=f"  {words(error)}",
             ) from error
-        for file in found:
+        for file in files:
             yield Path(file.distribution_path).as_posix(), Path(file.path)
 
     @cached_property
@@ -118,7 +118,7 @@ class HatchProject:
             ) from error
 
     @contextmanager
-    def hooked(self, artifact: Path) -> Iterator[None]:
+    def run_hooks(self, artifact: Path) -> Iterator[None]:
         builder = self._builder
         hooks = builder.get_build_hooks(builder.config.directory)
         data = builder.get_default_build_data()
@@ -146,11 +146,11 @@ class HatchProject:
             ) from error
 
     def loose_files(self, site: str) -> list[tuple[str, Path]]:
-        found = dict(self._selected())
+        files = dict(self._selected())
         for entry in self._loose_modules():
             for relative, file in self._module_files(entry):
-                found[f"{site}/{relative}"] = file
-        return sorted(found.items())
+                files[f"{site}/{relative}"] = file
+        return sorted(files.items())
 
     @cached_property
     def _wheel_builder(self) -> WheelBuilder:
