@@ -133,9 +133,9 @@ class Installer:
         run_uv(
             ["pip", *arguments, *options],
             folder=prefix.parent,
-            doing=doing,
+            failure=doing,
             settings={**self.platform.uv_environment, "UV_NO_PROGRESS": "0" if heard else "1"},
-            heard=heard,
+            listen=heard,
         )
 
 

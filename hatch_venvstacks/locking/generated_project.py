@@ -126,7 +126,9 @@ class GeneratedProject:
             folder = setting.work / (f"{name}-steered-{number}" if number else name)
             self._lock(project, folder, pins)
             arguments = ["export", *self._python, "--frozen", "--no-header"]
-            text = run_uv([*arguments, "--format", "pylock.toml"], folder=folder, doing=self._doing)
+            text = run_uv(
+                [*arguments, "--format", "pylock.toml"], folder=folder, failure=self._doing
+            )
             return folder, parse_toml(text)
 
         version = setting.python
@@ -149,7 +151,7 @@ class GeneratedProject:
             (folder / "uv.lock").write_text(_preferences(pins, self.setting), "utf-8")
         again = [f"--refresh-package={name}" for name in self.refresh]
         arguments = ["lock", *self._python, *again]
-        run_uv(arguments, folder=folder, doing=self._doing, warn=partial(self.setting.warn, "uv"))
+        run_uv(arguments, folder=folder, failure=self._doing, warn=partial(self.setting.warn, "uv"))
 
     def _project(self) -> dict[str, Any]:
         setting = self.setting

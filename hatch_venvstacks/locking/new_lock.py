@@ -16,7 +16,7 @@ from hatch_venvstacks.locking.target_platforms import excluded_packages, layer_t
 from hatch_venvstacks.sources.held_below import HeldProject
 from hatch_venvstacks.sources.held_indexes import with_held
 from hatch_venvstacks.sources.indexes import check_folders, resolution_indexes
-from hatch_venvstacks.sources.layer_siblings import held_siblings, layer_siblings
+from hatch_venvstacks.sources.layer_siblings import find_held_siblings, find_layer_siblings
 from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def make_lock(
     locks = [lock for _, lock in base.below]
     indexes = with_held(resolution_indexes(spec, base.stack.below), locks, targets)
     check_folders(spec, indexes)
-    siblings = layer_siblings(spec, cpython, wheels)
+    siblings = find_layer_siblings(spec, cpython, wheels)
     warnings: dict[str, Sequence[str]] = {}
 
     def resolved(held: Sequence[HeldProject]) -> Lock:
@@ -137,7 +137,7 @@ def projects_below(
                 found.append(held)
     if base.below:
         cpython = locked_cpython(base.runtime(), stack.runtime.root, workshop)
-        found += held_siblings(base.below, cpython, wheels)
+        found += find_held_siblings(base.below, cpython, wheels)
     return found
 
 

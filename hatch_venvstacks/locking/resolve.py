@@ -32,7 +32,7 @@ from hatch_venvstacks.model.oldest_systems import recorded
 from hatch_venvstacks.model.platforms import marker_holds, unknown_facts
 from hatch_venvstacks.sources.held_below import Held, HeldProject, held_below, held_versions
 from hatch_venvstacks.sources.layer_siblings import locked_projects
-from hatch_venvstacks.sources.local_wheels import local_requirements, wheel_sources
+from hatch_venvstacks.sources.local_wheels import read_requirements_digest, wheel_sources
 from hatch_venvstacks.sources.stub_wheel import write_stub
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def resolve(
     for project in projects:
         write_stub(project, setting.stubs)
     names = [platform.name for platform in setting.platforms]
-    read = cache(local_requirements)
+    read = cache(read_requirements_digest)
     held = {name: held_below(below, name, projects, read) for name in names}
     check_siblings(spec, siblings, projects, held, setting)
     resolution = LayerResolution(

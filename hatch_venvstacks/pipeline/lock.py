@@ -25,7 +25,7 @@ from hatch_venvstacks.model.stack import LockedLayer, StackLocks
 from hatch_venvstacks.pipeline.lock_report import say_what_is_new, say_what_is_not_upgraded
 from hatch_venvstacks.sources.held_below import held_below, held_versions
 from hatch_venvstacks.sources.indexes import resolution_indexes
-from hatch_venvstacks.sources.layer_siblings import layer_siblings
+from hatch_venvstacks.sources.layer_siblings import find_layer_siblings
 from hatch_venvstacks.sources.local_wheels import requirements_reader
 from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_source
 
@@ -131,7 +131,7 @@ def _find_changes(lock: Lock, base: StackLocks, session: Session) -> list[str]:
         return changes
     runtime = base.runtime(lock)
     cpython = locked_cpython(runtime, base.stack.runtime.root, workshop)
-    siblings = layer_siblings(spec, cpython, wheels)
+    siblings = find_layer_siblings(spec, cpython, wheels)
     changes += sibling_changes(lock, siblings, runtime.version)
     changes += refused_versions(lock, spec, siblings, held, runtime.version)
     return changes + python_changes(lock, runtime, running_release(runtime))

@@ -55,7 +55,7 @@ def parse_metadata(text: str) -> CoreMetadata:
     )
 
 
-def wheel_metadata(wheel: Path) -> str:
+def read_wheel_metadata(wheel: Path) -> str:
     """The text of the METADATA file in the file ``wheel``.
 
     Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.

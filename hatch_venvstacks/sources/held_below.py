@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hatch_venvstacks.model.lock import DYNAMIC, OVER, REQUIRES
-from hatch_venvstacks.sources.local_wheels import local_requirements, requirements_digest
+from hatch_venvstacks.sources.local_wheels import read_requirements_digest, requirements_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ def held_below(
     below: Sequence[tuple[LayerSpec, Lock]],
     platform: str,
     projects: Sequence[HeldProject] = (),
-    read: Callable[[Path], str] = local_requirements,
+    read: Callable[[Path], str] = read_requirements_digest,
 ) -> dict[str, Held]:
     """What the layers ``below`` (in import order) hold on ``platform``, by normalized name.
 

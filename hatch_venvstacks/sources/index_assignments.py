@@ -66,7 +66,7 @@ def toml_key(name: str) -> str:
     return f'"{name}"' if "." in name else name
 
 
-def sources(
+def assigned_indexes(
     spec: LayerSpec, assignments: Sequence[Assignment]
 ) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """The indexes of each package, with the markers under which they serve it, for ``spec``.
@@ -76,33 +76,35 @@ def sources(
     packages: dict[str, list[Assignment]] = {}
     for assignment in assignments:
         packages.setdefault(assignment.package, []).append(assignment)
-    for package, found in packages.items():
-        for number, assignment in enumerate(found):
-            for other in found[:number]:
+    for package, own in packages.items():
+        for number, assignment in enumerate(own):
+            for other in own[:number]:
                 if (
                     assignment.index != other.index
                     and _meet(assignment, other)
                     and _differ(assignment, other)
                 ):
                     raise _two_indexes(spec, other, assignment)
-        markers: dict[str, list[str]] = {}
-        for assignment in found:
-            markers.setdefault(assignment.index, []).append(assignment.marker)
-        yield package, tuple((index, _either(each)) for index, each in markers.items())
+        conditions: dict[str, list[str]] = {}
+        for assignment in own:
+            conditions.setdefault(assignment.index, []).append(assignment.marker)
+        yield package, tuple((index, _either(markers)) for index, markers in conditions.items())
 
 
 def _two_indexes(spec: LayerSpec, assignment: Assignment, other: Assignment) -> ConfigError:
-    places = [
-        f"from `{each.index}` by layer `{each.layer}`"
-        + (f" (which names `{each.written}`)" if each.index != each.written else "")
-        for each in (assignment, other)
-    ]
+    places = [_shown(assignment), _shown(other)]
     return ConfigError(
         f"`{assignment.package}` is to come from two indexes in layer `{spec.name}`:"
         f" {places[0]}, and {places[1]}",
         hint="Say in the layer which one counts, in its table"
         f' `{LOCATION}`: `index-overrides = {{ {toml_key(other.index)} = "{assignment.index}" }}`',
     )
+
+
+def _shown(assignment: Assignment) -> str:
+    names = assignment.written != assignment.index
+    written = f" (which names `{assignment.written}`)" if names else ""
+    return f"from `{assignment.index}` by layer `{assignment.layer}`{written}"
 
 
 def _differ(assignment: Assignment, other: Assignment) -> bool:
@@ -122,7 +124,9 @@ def _meet(assignment: Assignment, other: Assignment) -> bool:
         for platform in PLATFORMS.values()
         for python in _PYTHONS
     )
-    return any(first.evaluate(each) and second.evaluate(each) for each in environments)
+    return any(
+        first.evaluate(environment) and second.evaluate(environment) for environment in environments
+    )
 
 
 def _either(markers: Sequence[str]) -> str:

@@ -15,9 +15,9 @@ from hatch_venvstacks.model.index import local_path, same_url
 from hatch_venvstacks.model.spec import LOCATION
 from hatch_venvstacks.sources.index_assignments import (
     Assignment,
+    assigned_indexes,
     decided,
     own_assignments,
-    sources,
     toml_key,
 )
 
@@ -61,7 +61,9 @@ class _Definition:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Declared:
+    """What a layer and those below it say."""
+
     definitions: tuple[_Definition, ...] = ()
     assignments: tuple[Assignment, ...] = ()
 
@@ -75,21 +77,21 @@ def resolution_indexes(spec: LayerSpec, below: Sequence[LayerSpec]) -> Resolutio
     _check_sources(spec)
     order = {layer.name: number for number, layer in enumerate((spec, *below))}
     layers = {os.path.realpath(layer.root): layer for layer in below}
-    known = _known(spec, layers)
+    declared = _declared(spec, layers)
     definitions = sorted(
-        (definition for definition in known.definitions if not definition.replaced),
+        (definition for definition in declared.definitions if not definition.replaced),
         key=lambda definition: order[definition.layer],
     )
-    _check_overrides(spec, known, definitions)
+    _check_overrides(spec, declared.definitions)
     indexes = _indexes(spec, definitions)
     assignments = sorted(
-        known.assignments, key=lambda assignment: (assignment.package, order[assignment.layer])
+        declared.assignments, key=lambda assignment: (assignment.package, order[assignment.layer])
     )
     _check_names(spec, assignments, indexes)
     links = (link for layer in (spec, *below) for link in layer.uv.find_links)
     return ResolutionIndexes(
         indexes=tuple(_prioritized(spec, indexes)),
-        sources=dict(sources(spec, assignments)),
+        sources=dict(assigned_indexes(spec, assignments)),
         exclude_newer=spec.uv.exclude_newer,
         find_links=tuple(dict.fromkeys(links)),
         options=spec.uv.options,
@@ -135,16 +137,18 @@ def _check_sources(spec: LayerSpec) -> None:
         )
 
 
-def _known(spec: LayerSpec, layers: Mapping[str, LayerSpec]) -> _Known:
+def _declared(spec: LayerSpec, layers: Mapping[str, LayerSpec]) -> _Declared:
     """What ``spec`` and the layers below it say, as ``spec`` and they decide it."""
     bases = (layers.get(os.path.realpath(folder)) for folder in spec.base_layers)
-    inherited = [_known(base, layers) for base in bases if base is not None]
+    inherited = [_declared(base, layers) for base in bases if base is not None]
     overrides = spec.index_overrides
     definitions = _decided_definitions(
-        definition for known in inherited for definition in known.definitions
+        definition for declared in inherited for definition in declared.definitions
     )
-    assignments = decided(assignment for known in inherited for assignment in known.assignments)
-    return _Known(
+    assignments = decided(
+        assignment for declared in inherited for assignment in declared.assignments
+    )
+    return _Declared(
         (
             *(_Definition(spec.name, index) for index in spec.uv.indexes),
             *(
@@ -174,11 +178,11 @@ def _decided_definitions(definitions: Iterable[_Definition]) -> list[_Definition
     return list(found.values())
 
 
-def _check_overrides(spec: LayerSpec, known: _Known, definitions: Sequence[_Definition]) -> None:
-    names = {definition.index.name for definition in definitions if definition.index.name}
+def _check_overrides(spec: LayerSpec, definitions: Sequence[_Definition]) -> None:
+    names = {definition.index.name for definition in definitions if not definition.replaced} - {""}
     own = {index.name for index in spec.uv.indexes}
     inherited = {
-        definition.index.name for definition in known.definitions if definition.layer != spec.name
+        definition.index.name for definition in definitions if definition.layer != spec.name
     } - {""}
     for replaced, counts in spec.index_overrides.items():
         place = f"Field `{LOCATION}.index-overrides.{replaced}` of layer `{spec.name}`"
@@ -220,8 +224,8 @@ def _is_same(index: Index, other: Index) -> bool:
     return same_url(index.url, other.url)
 
 
-def _check_default(spec: LayerSpec, definition: _Definition, found: Sequence[_Definition]) -> None:
-    other = next((other for other in found if other.index.default), None)
+def _check_default(spec: LayerSpec, definition: _Definition, others: Sequence[_Definition]) -> None:
+    other = next((other for other in others if other.index.default), None)
     if (
         other is None
         or not definition.index.default
@@ -292,8 +296,8 @@ def _prioritized(spec: LayerSpec, indexes: Sequence[Index]) -> Iterator[Index]:
             yield replace(index, name="", explicit=False)
 
 
-def _among(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    if not names:
+def _among(name: str, names: Iterable[str]) -> str:
+    known = sorted(names)
+    if not known:
         return " (there is none)"
-    return did_you_mean(name, names) or f"; known are {listing(names)}"
+    return did_you_mean(name, known) or f"; known are {listing(known)}"

@@ -35,16 +35,18 @@ class LockedSibling:
     version: str
 
 
-def layer_siblings(spec: LayerSpec, cpython: CPython, wheels: SiblingWheels) -> tuple[Sibling, ...]:
+def find_layer_siblings(
+    spec: LayerSpec, cpython: CPython, sibling_wheels: SiblingWheels
+) -> tuple[Sibling, ...]:
     """The siblings of the layer ``spec``, which stands on ``cpython``.
 
     :raises VenvLayerError: where one cannot be used, or not be built to see what it requires.
     """
-    return find_siblings(spec, lambda folder: wheels.metadata(folder, cpython))
+    return find_siblings(spec, lambda folder: sibling_wheels.build_metadata(folder, cpython))
 
 
-def held_siblings(
-    below: Sequence[tuple[LayerSpec, Lock]], cpython: CPython, wheels: SiblingWheels
+def find_held_siblings(
+    below: Sequence[tuple[LayerSpec, Lock]], cpython: CPython, sibling_wheels: SiblingWheels
 ) -> list[HeldProject]:
     """The siblings that the layers ``below`` hold; the arguments are as above."""
     return [
@@ -59,7 +61,7 @@ def held_siblings(
         )
         for layer, lock in below
         if lock.inputs.projects
-        for sibling in layer_siblings(layer, cpython, wheels)
+        for sibling in find_layer_siblings(layer, cpython, sibling_wheels)
         if sibling.name in lock.inputs.projects
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import shown_path
-from hatch_venvstacks.sources.dist_info import parse_metadata, wheel_metadata
+from hatch_venvstacks.sources.dist_info import parse_metadata, read_wheel_metadata
 from hatch_venvstacks.store.store import remembered_sha256
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def requirements_digest(metadata: str) -> str:
     return _digest(parse_metadata(metadata).requires)
 
 
-def local_requirements(wheel: Path) -> str:
+def read_requirements_digest(wheel: Path) -> str:
     """The digest for the file ``wheel``; empty where it requires nothing, or cannot be read."""
     try:
-        requires = parse_metadata(wheel_metadata(wheel)).requires
+        requires = parse_metadata(read_wheel_metadata(wheel)).requires
     except BuildError:
         # A wheel that is gone is noticed where its hash is compared.
         return ""
@@ -43,7 +43,7 @@ def _digest(requires: Iterable[str]) -> str:
 
 
 def requirements_reader(store: Store) -> Callable[[Path], str]:
-    """What does the same as :func:`local_requirements`, and keeps what it has found in ``store``.
+    """What does the same as :func:`read_requirements_digest`, and keeps what it finds in ``store``.
 
     It is for one moment: who lets wheels be built anew asks for another one afterwards.
     """
@@ -55,7 +55,7 @@ def requirements_reader(store: Store) -> Callable[[Path], str]:
             key = f"requirements {_DOCUMENT} {sha256}"
             known = store.read_document(key)
             if known is None:
-                known = local_requirements(wheel)
+                known = read_requirements_digest(wheel)
                 # Else it might be that of a wheel that has come in between.
                 if remembered_sha256(wheel, store) == sha256:
                     store.keep_document(key, known)

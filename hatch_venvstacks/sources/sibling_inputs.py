@@ -49,23 +49,25 @@ _GIT = (
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What a wheel is built from: ``files`` with their states, and the ``rest`` that counts."""
+class WheelInputs:
+    """What a wheel is built from: ``files`` with their states, and ``circumstances`` that count."""
 
     files: Mapping[str, str]
-    rest: tuple[Any, ...]
+    circumstances: tuple[Any, ...]
 
     @property
     def key(self) -> str:
         """A key for the wheel."""
-        return key_of("wheel", self.files, *self.rest)
+        return key_of("wheel", self.files, *self.circumstances)
 
-    def outlast(self, later: Sources) -> bool:
+    def outlast(self, later: WheelInputs) -> bool:
         """Whether all of this is so in ``later``, where a build may have added files."""
-        return self.files.items() <= later.files.items() and self.rest == later.rest
+        return (
+            self.files.items() <= later.files.items() and self.circumstances == later.circumstances
+        )
 
 
-def read_sources(root: Path, settings: Mapping[str, str], python: str) -> Sources:
+def read_wheel_inputs(root: Path, settings: Mapping[str, str], python: str) -> WheelInputs:
     """What the wheel of the project in the folder ``root`` is built from.
 
     ``settings`` are variables of the environment that the build sees, ``python`` is the minor
@@ -85,7 +87,7 @@ def read_sources(root: Path, settings: Mapping[str, str], python: str) -> Source
     }
     ignored = [_state(folder / ".gitignore") for folder in _folders_above(root)]
     environment = {**settings, **named_variables(variables)}
-    return Sources(seen, (ignored, state, environment, python, sys.platform))
+    return WheelInputs(seen, (ignored, state, environment, python, sys.platform))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -99,12 +101,12 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, each in value.items():
+        for key, entry in value.items():
             yield key
-            yield from _strings(each)
+            yield from _strings(entry)
     elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
+        for entry in value:
+            yield from _strings(entry)
 
 
 def _cache_keys(root: Path, keys: Iterable[Any]) -> tuple[list[Path], list[str], bool]:

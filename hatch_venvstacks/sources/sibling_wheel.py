@@ -16,8 +16,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from hatch_venvstacks.common.errors import BuildError, ToolError
 from hatch_venvstacks.config.inherited_variables import backend_variables
 from hatch_venvstacks.model.platforms import wheel_tags
-from hatch_venvstacks.sources.dist_info import wheel_metadata
-from hatch_venvstacks.sources.sibling_inputs import Sources, read_sources
+from hatch_venvstacks.sources.dist_info import read_wheel_metadata
+from hatch_venvstacks.sources.sibling_inputs import WheelInputs, read_wheel_inputs
 from hatch_venvstacks.sources.uv import run_uv
 
 if TYPE_CHECKING:
@@ -46,32 +46,32 @@ class WheelBuilder:
 
     def key(self, root: Path) -> str:
         """What stands for all that the wheel of the project in ``root`` is made of."""
-        return self._sources(root).key
+        return self._inputs(root).key
 
     def build(self, root: Path, work: Path) -> Path:
         """The wheel of the project in ``root``, within the new folder ``work``.
 
         :raises ToolError: where the build fails; the words of uv and the backend are kept.
         """
-        sources = self._sources(root)
-        kept = self.store.copy_wheel(sources.key, work / "wheels")
+        inputs = self._inputs(root)
+        kept = self.store.copy_wheel(inputs.key, work / "wheels")
         if kept is not None:
             return kept
         self.say(root)
-        wheel = self._built(root, work)
+        wheel = self._run_build(root, work)
         # Who edits a file while the wheel is built may undo that later.
-        if sources.outlast(self._sources(root)):
-            self.store.keep_wheel(sources.key, wheel)
+        if inputs.outlast(self._inputs(root)):
+            self.store.keep_wheel(inputs.key, wheel)
         return wheel
 
-    def _sources(self, root: Path) -> Sources:
-        return read_sources(root, self._settings, self.python)
+    def _inputs(self, root: Path) -> WheelInputs:
+        return read_wheel_inputs(root, self._settings, self.python)
 
     @property
     def _settings(self) -> dict[str, str]:
         return {**backend_variables(), "SOURCE_DATE_EPOCH": str(self.mtime)}
 
-    def _built(self, root: Path, work: Path) -> Path:
+    def _run_build(self, root: Path, work: Path) -> Path:
         wheels, setuptools = work / "wheels", work / "setuptools"
         for folder in (wheels, setuptools / "egg-info"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ class WheelBuilder:
                 *("--out-dir", str(wheels)),
             ],
             folder=root,
-            doing=f"The wheel of the project in `{root}` cannot be built",
+            failure=f"The wheel of the project in `{root}` cannot be built",
             temporary=work,
             settings={
                 **self._settings,
@@ -99,10 +99,10 @@ class WheelBuilder:
                 "DIST_EXTRA_CONFIG": str(config),
             },
         )
-        found = sorted(wheels.glob("*.whl"))
-        if len(found) != 1:
+        built = sorted(wheels.glob("*.whl"))
+        if len(built) != 1:
             raise ToolError(f"The build of the project in `{root}` has made no wheel")
-        return found[0]
+        return built[0]
 
 
 class SiblingWheels:
@@ -131,7 +131,7 @@ class SiblingWheels:
             cpython.locked.minor, lambda: cpython.python, self._mtime, self._workshop.store, say
         )
 
-    def metadata(self, root: Path, cpython: CPython) -> str:
+    def build_metadata(self, root: Path, cpython: CPython) -> str:
         """The text of METADATA in the wheel of the project in ``root``, built where it must be.
 
         :raises VenvLayerError: where it cannot be built or read.
@@ -140,7 +140,7 @@ class SiblingWheels:
         if key not in self._metadata:
             builder = self.builder(cpython)
             with self._workshop.store.workspace() as work:
-                self._metadata[key] = wheel_metadata(builder.build(root, work / "sibling"))
+                self._metadata[key] = read_wheel_metadata(builder.build(root, work / "sibling"))
         return self._metadata[key]
 
 

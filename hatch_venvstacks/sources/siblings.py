@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.model.spec import LayerSpec, PackageSource
 
     # Builds the wheel of the project in a folder, and gives the text of its METADATA file.
-    BuiltMetadata = Callable[[Path], str]
+    BuildMetadata = Callable[[Path], str]
 
 # What a resolution depends on; a build may compute whatever stands in `project.dynamic`.
 _RESOLVED = frozenset(("version", "dependencies", "optional-dependencies", "requires-python"))
@@ -73,10 +73,10 @@ class Sibling:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def find_siblings(spec: LayerSpec, built: BuiltMetadata) -> tuple[Sibling, ...]:
+def find_siblings(spec: LayerSpec, build_metadata: BuildMetadata) -> tuple[Sibling, ...]:
     """The siblings that ``spec`` may require, itself or through one another, sorted by name.
 
-    ``built`` is called for projects whose ``pyproject.toml`` does not say all.
+    ``build_metadata`` is called for projects whose ``pyproject.toml`` does not say all.
 
     :raises ConfigError: where a folder holds no such project, or one that cannot be used.
     """
@@ -93,12 +93,12 @@ def find_siblings(spec: LayerSpec, built: BuiltMetadata) -> tuple[Sibling, ...]:
                 continue
             known = found.get(source.name)
             if known is not None:
-                found[source.name] = _again(known, source, source.path, spec)
+                found[source.name] = _again(known, source.path, source.marker, spec)
                 continue
-            _refuse_itself(source, spec)
+            _refuse_itself(source.name, source.path, spec)
             document = _document(source.name, source.path, spec)
-            sibling = _sibling(source, source.path, document, spec, built)
-            found[source.name] = sibling
+            sibling = _sibling(source.name, source.path, document, spec, build_metadata)
+            found[source.name] = replace(sibling, marker=source.marker)
             waiting.append((sibling.requires, _sources(source.path, document, spec)))
     return tuple(found[name] for name in sorted(found))
 
@@ -113,17 +113,17 @@ def python_fault(sibling: Sibling, python: str) -> str:
     )
 
 
-def _again(known: Sibling, source: PackageSource, path: Path, spec: LayerSpec) -> Sibling:
-    if path.resolve() != known.root.resolve():
-        first, second = (shown_path(root, spec.root) for root in (known.root, path))
+def _again(sibling: Sibling, root: Path, marker: str, spec: LayerSpec) -> Sibling:
+    if root.resolve() != sibling.root.resolve():
+        first, second = (shown_path(place, spec.root) for place in (sibling.root, root))
         raise ConfigError(
-            f"`{known.name}` comes from two folders for layer `{spec.name}`: `{first}` and"
+            f"`{sibling.name}` comes from two folders for layer `{spec.name}`: `{first}` and"
             f" `{second}`",
             hint="Name one of them in `[tool.uv.sources]` of all projects",
         )
-    if not known.marker or not source.marker:
-        return replace(known, marker="")
-    return replace(known, marker=str(Marker(known.marker) | Marker(source.marker)))
+    if not sibling.marker or not marker:
+        return replace(sibling, marker="")
+    return replace(sibling, marker=str(Marker(sibling.marker) | Marker(marker)))
 
 
 def _check_covered(source: PackageSource, spec: LayerSpec) -> None:
@@ -138,10 +138,10 @@ def _check_covered(source: PackageSource, spec: LayerSpec) -> None:
         )
 
 
-def _refuse_itself(source: PackageSource, spec: LayerSpec) -> None:
-    if source.path is not None and source.path.resolve() == spec.root.resolve():
+def _refuse_itself(name: str, root: Path, spec: LayerSpec) -> None:
+    if root.resolve() == spec.root.resolve():
         raise ConfigError(
-            f"`{source.name}`, which layer `{spec.name}` requires, is the project of the layer",
+            f"`{name}`, which layer `{spec.name}` requires, is the project of the layer",
             hint="Set `include-project` to put a layer's own project into it",
         )
 
@@ -185,11 +185,11 @@ def _sources(root: Path, document: Mapping[str, Any], spec: LayerSpec) -> tuple[
 
 
 def _sibling(
-    source: PackageSource,
+    name: str,
     root: Path,
     document: Mapping[str, Any],
     spec: LayerSpec,
-    built: BuiltMetadata,
+    build_metadata: BuildMetadata,
 ) -> Sibling:
     project = document.get("project", {})
     try:
@@ -197,7 +197,7 @@ def _sibling(
             sibling = _from_project(project, root)
         else:
             static = "version" in project and "version" not in project.get("dynamic", ())
-            sibling = replace(_from_metadata(built(root), root), static=static)
+            sibling = replace(_from_metadata(build_metadata(root), root), static=static)
     except (
         AttributeError,
         InvalidRequirement,
@@ -209,9 +209,9 @@ def _sibling(
             f"The project in `{root}`, which layer `{spec.name}` requires, is not valid",
             detail=f"  {words(error)}",
         ) from error
-    if sibling.name != source.name:
+    if sibling.name != name:
         raise ConfigError(
-            f"`{source.name}`, which layer `{spec.name}` requires, comes from `{root}`, where the"
+            f"`{name}`, which layer `{spec.name}` requires, comes from `{root}`, where the"
             f" project is `{sibling.name}`",
             hint="Use the project's own name in the requirement and in `[tool.uv.sources]`",
         )
@@ -223,7 +223,7 @@ def _sibling(
                 f" (`{Requirement(text).name} @ …`), which layers do not support",
                 hint="Require it by name, and say in `[tool.uv.sources]` where it is",
             )
-    return replace(sibling, marker=source.marker)
+    return sibling
 
 
 def _is_static(project: Mapping[str, Any]) -> bool:

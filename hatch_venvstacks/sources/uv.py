@@ -39,18 +39,18 @@ def run_uv(
     arguments: Sequence[str],
     *,
     folder: Path,
-    doing: str,
+    failure: str,
     environ: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
     temporary: Path | None = None,
-    heard: Callable[[str], None] | None = None,
+    listen: Callable[[str], None] | None = None,
     warn: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> str:
     """Run uv in ``folder`` and give its standard output.
 
-    ``doing`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
+    ``failure`` says in an error what could not be done (``"The layer `x` cannot be locked"``);
     ``environ`` is the caller's environment, :data:`os.environ` by default; ``settings`` are
-    further variables for uv. ``heard`` is given the lines that it says while it works, ``warn``
+    further variables for uv. ``listen`` is given the lines that it says while it works, ``warn``
     afterwards what it warns of, a line each. Its temporary files go into a folder within
     ``temporary`` (by default within ``folder``): whoever removes that also removes what a killed uv
     has left.
@@ -68,13 +68,13 @@ def run_uv(
                 **(settings or {}),
             }
             command = [find_uv_bin(), *arguments, *_no_index(arguments, environ)]
-            status, output, said = _run(command, folder, variables, heard)
+            status, output, said = _run(command, folder, variables, listen)
     except OSError as error:
         raise ToolError(f"uv cannot be started: {error}", hint="Install uv again") from error
     words = masked("\n".join(_words(said)), environment)
     # uv only warns of a setting that is not valid, and goes on without any of them.
     if status or _NO_SETTINGS in said:
-        raise ToolError(doing, detail=words)
+        raise ToolError(failure, detail=words)
     warn([line.strip() for line in words.splitlines() if line.startswith("  uv: warning: ")])
     return output
 
@@ -91,7 +91,7 @@ def _run(
     command: Sequence[str],
     folder: Path,
     variables: Mapping[str, str],
-    heard: Callable[[str], None] | None,
+    listen: Callable[[str], None] | None,
 ) -> tuple[int, str, str]:
     """The exit status of a process, its standard output, and what it said besides."""
     with (
@@ -112,8 +112,8 @@ def _run(
             said = []
             for line in process.stderr or ():
                 said.append(line)
-                if heard is not None:
-                    heard(line)
+                if listen is not None:
+                    listen(line)
             return process.wait(), output.result(), "".join(said)
         except BaseException:
             process.kill()

@@ -17,7 +17,7 @@ from wheels import make_wheel
 
 from hatch_venvstacks.model.formats.toml import read_toml
 from hatch_venvstacks.model.platforms import host_platform
-from hatch_venvstacks.sources.runtimes.tree import header_version
+from hatch_venvstacks.sources.runtimes.tree import read_header_version
 
 if TYPE_CHECKING:
     from front_end import FrontEnds
@@ -78,7 +78,7 @@ def test_a_runtime_from_an_archive(monorepo: Monorepo, tmp_path: Path) -> None:
     (monorepo.root / RUNTIME).mkdir(parents=True)
     archive = archive.rename(monorepo.root / "runtimes" / "python.tar.gz")
     make_wheel(monorepo.wheels, "vl-low", "1.0")
-    release = header_version(tmp_path / "standalone")
+    release = read_header_version(tmp_path / "standalone")
     assert release
     minor = release.rpartition(".")[0]
     platform = {"url": "file:../python.tar.gz", "sha256": sha256_of(archive)}

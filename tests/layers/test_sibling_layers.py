@@ -163,7 +163,7 @@ def test_plain_uv_installs_the_lock(monorepo: Monorepo, tmp_path: Path) -> None:
         "--prefix",
         str(prefix),
     ]
-    run_uv(["pip", "sync", *arguments, str(lock)], folder=folder, doing="Installing")
+    run_uv(["pip", "sync", *arguments, str(lock)], folder=folder, failure="Installing")
     assert [*prefix.rglob("vl_one/__init__.py")]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.common.errors import RuntimeSourceError, UnpackError
 from hatch_venvstacks.config.environment_variables import runtime_mirror
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeTree
-from hatch_venvstacks.sources.runtimes.tree import header_version
+from hatch_venvstacks.sources.runtimes.tree import read_header_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,15 +51,17 @@ class ArchiveSource:
             )
         return tree
 
-    def interpreter(self, locked: LockedRuntime) -> Path:
+    def provide_interpreter(self, locked: LockedRuntime) -> Path:
         """Where only other platforms are locked: a substitute for this machine."""
         here = self._workshop.host.name
         if here in locked.archives:
             # Nothing is copied, so that no folder for a copy is needed.
             return self.provide(locked, here, Path(), unread=True).executable
-        from hatch_venvstacks.sources.runtimes.substitute import substitute
+        from hatch_venvstacks.sources.runtimes.substitute import find_substitute
 
-        return substitute(locked, here, lambda archive: self._unpacked(archive, here, unread=True))
+        return find_substitute(
+            locked, here, lambda archive: self._unpacked(archive, here, unread=True)
+        )
 
     def key(self, locked: LockedRuntime, platform: str) -> str:
         archive = locked.archives.get(platform)
@@ -79,7 +81,7 @@ class ArchiveSource:
         folder = self._workshop.store.ensure_runtime(
             archive.sha256.lower(), lambda folder: self._unpack(archive, folder), unread=unread
         )
-        version = header_version(folder)
+        version = read_header_version(folder)
         if version is None:
             raise _no_cpython(
                 archive, platform, "no C header `patchlevel.h` that tells its release"

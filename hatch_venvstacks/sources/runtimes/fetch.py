@@ -59,12 +59,12 @@ def fetch(
     try:
         with part.open("wb") as file:
             if urlsplit(url).scheme == "file":
-                found = _copy(url, file, root)
+                actual = _copy(url, file, root)
             else:
-                found = _download(url, file, reporter, pause)
-        if found != sha256.lower():
+                actual = _download(url, file, reporter, pause)
+        if actual != sha256.lower():
             raise RuntimeSourceError(
-                f"`{shown_url(url)}` is not what was locked: its SHA-256 is {found}, not {sha256}",
+                f"`{shown_url(url)}` is not what was locked: its SHA-256 is {actual}, not {sha256}",
                 hint="If it was replaced on purpose, lock the layer again; else do not use it",
             )
         part.replace(dest)
@@ -154,7 +154,7 @@ def _attempt(
             if not answer.ok:
                 _fail(url, f"the server answers {answer.status_code} {answer.reason}")
             total = int(answer.headers.get("Content-Length") or 0)
-            progress, done = _progress(url, total, reporter), 0
+            progress, done = _start_progress(url, total, reporter), 0
             for block in answer.iter_content(_BLOCK):
                 digest.update(block)
                 file.write(block)
@@ -166,8 +166,8 @@ def _attempt(
         requests.ConnectionError,
         requests.Timeout,
         requests.exceptions.ChunkedEncodingError,
-    ) as e:
-        raise _TryAgainError(_reason(e, url)) from e
+    ) as error:
+        raise _TryAgainError(_reason(error, url)) from error
     return digest.hexdigest()
 
 
@@ -181,7 +181,7 @@ def _asked(retry: Retry, answer: requests.Response) -> float:
         return 0
 
 
-def _progress(url: str, total: int, reporter: Reporter) -> Progress:
+def _start_progress(url: str, total: int, reporter: Reporter) -> Progress:
     name = unquote(urlsplit(url).path.rpartition("/")[2])
     size = f" ({in_units(total)})" if total else ""
     reporter.info(f"Fetching {name}{size} from {urlsplit(shown_url(url)).netloc}")

@@ -61,7 +61,7 @@ class HostSource:
         copy_host(host, work)
         return RuntimeTree(work, host.version, host.minor)
 
-    def interpreter(self, locked: LockedRuntime) -> Path:
+    def provide_interpreter(self, locked: LockedRuntime) -> Path:
         return _host_of(locked).executable
 
     def key(self, _locked: LockedRuntime, _platform: str) -> str:

@@ -45,7 +45,7 @@ class RuntimeSource(Protocol):
         changed. Raises RuntimeSourceError where the tree cannot be had, or is not what was locked.
         """
 
-    def interpreter(self, locked: LockedRuntime) -> Path:
+    def provide_interpreter(self, locked: LockedRuntime) -> Path:
         """A CPython of the locked minor release, for this machine.
 
         It is the locked one where that is for this machine, and never that of a virtual
@@ -56,7 +56,7 @@ class RuntimeSource(Protocol):
         """What stands for what :meth:`provide` gives; empty where that is nothing."""
 
     def interpreter_key(self, locked: LockedRuntime) -> str:
-        """What stands for what :meth:`interpreter` gives."""
+        """What stands for what :meth:`provide_interpreter` gives."""
 
     def libraries(self, locked: LockedRuntime, platform: str, work: Path) -> Sequence[Path]:
         """The files in its folder ``lib``, sorted; the arguments are those of :meth:`provide`."""
@@ -89,7 +89,7 @@ class LockedCPython:
 
     @cached_property
     def python(self) -> Path:
-        return self._source.interpreter(self.locked)
+        return self._source.provide_interpreter(self.locked)
 
     @property
     def python_key(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.sources.runtimes.host import HostPython
 
 
-def substitute(
+def find_substitute(
     locked: LockedRuntime,
     platform: str,
     unpack: Callable[[RuntimeArchive], RuntimeTree],
@@ -39,10 +39,10 @@ def substitute(
         return running.executable
     tried = [f"CPython {running.version} in `{running.prefix}`, which runs the build: {fault}"]
     for version in (locked.version, locked.minor):
-        found = _fetched(version, platform, locked, unpack)
-        if not isinstance(found, str):
-            return found
-        tried.append(found)
+        fetched = _fetch(version, platform, locked, unpack)
+        if not isinstance(fetched, str):
+            return fetched
+        tried.append(fetched)
     shown = ", ".join(f"`{name}`" for name in locked.archives)
     raise RuntimeSourceError(
         f"A CPython {locked.minor} for this machine ({platform}) is needed, {locked.version} or"
@@ -69,7 +69,7 @@ def _fault(running: HostPython, locked: LockedRuntime) -> str:
     return "" if running.executable.is_file() else f"`{running.executable}` is missing"
 
 
-def _fetched(
+def _fetch(
     version: str,
     platform: str,
     locked: LockedRuntime,

@@ -67,7 +67,7 @@ def is_left_out(name: str, library: str) -> bool:
     return not _TESTS.isdisjoint(inner[:2][: len(inner) - 1])
 
 
-def header_version(root: Path) -> str | None:
+def read_header_version(root: Path) -> str | None:
     """The release of the CPython in ``root`` by its C header, which needs no running.
 
     ``None`` where there is no such header, or where the headers of several releases lie there.

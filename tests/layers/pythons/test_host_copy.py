@@ -15,7 +15,7 @@ from interpreters import MINORS, interpreter_or_skip, some_interpreter
 from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.sources.runtimes.host import HostPython, describe
 from hatch_venvstacks.sources.runtimes.host_copy import copy_host
-from hatch_venvstacks.sources.runtimes.tree import header_version
+from hatch_venvstacks.sources.runtimes.tree import read_header_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ def test_only_what_belongs_into_a_runtime_is_copied(copies: Copies, minor: str) 
     assert not list((folder / "bin").glob("*config*"))
     header = folder / "include" / f"python{minor}" / "Python.h"
     assert header.is_file()
-    assert header_version(folder) == describe(folder / "bin" / "python3").version
+    assert read_header_version(folder) == describe(folder / "bin" / "python3").version
 
 
 def test_scripts_of_the_standard_library_work_through_a_link(

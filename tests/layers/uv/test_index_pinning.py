@@ -70,7 +70,9 @@ class Runs:
             ["export", "--frozen", "--no-header", "--format", "pylock.toml"],
         ):
             text = run_uv(
-                [*arguments, "--python", sys.executable], folder=folder, doing="It cannot be tried"
+                [*arguments, "--python", sys.executable],
+                folder=folder,
+                failure="It cannot be tried",
             )
         return folder, parse_toml(text)
 

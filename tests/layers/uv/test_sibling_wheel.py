@@ -144,7 +144,7 @@ def test_metadata_is_built_once(tmp_path: Path, builder: WheelBuilder, wheel_ind
     code = f"open({str(tmp_path / 'builds')!r}, 'a').write('.')"
     root = in_a_file(tmp_path / "lib", wheel, code)
     wheels = SiblingWheels(Workshop(builder.store, Silent(), host_platform()), 0)
-    texts = [wheels.metadata(root, HERE) for _ in range(2)]
+    texts = [wheels.build_metadata(root, HERE) for _ in range(2)]
     assert texts[0] == texts[1]
     assert "Requires-Dist: a\n" in texts[0]
     assert (tmp_path / "builds").read_text() == "."
@@ -178,7 +178,9 @@ def test_wheels_without_metadata(tmp_path: Path, builder: WheelBuilder) -> None:
         pass
     root = in_a_file(tmp_path / "lib", empty)
     with pytest.raises(BuildError, match="has no METADATA that could be read"):
-        SiblingWheels(Workshop(builder.store, Silent(), host_platform()), 0).metadata(root, HERE)
+        SiblingWheels(Workshop(builder.store, Silent(), host_platform()), 0).build_metadata(
+            root, HERE
+        )
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from hatch_venvstacks.sources.uv import run_uv
 
 
 def test_output(tmp_path: Path) -> None:
-    assert run_uv(["--version"], folder=tmp_path, doing="x").startswith("uv ")
+    assert run_uv(["--version"], folder=tmp_path, failure="x").startswith("uv ")
 
 
 def test_runs_in_its_folder_with_what_it_may_see(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     environ = {"UV_CACHE_DIR": str(tmp_path / "cache"), "PATH": os.environ["PATH"]}
-    said = run_uv(["cache", "dir"], folder=tmp_path, doing="x", environ=environ)
+    said = run_uv(["cache", "dir"], folder=tmp_path, failure="x", environ=environ)
     assert Path(said.strip()) == tmp_path / "cache"
 
 
@@ -38,7 +38,7 @@ def test_hostile_variables_do_not_reach_uv(
     monkeypatch.setenv("UV_FIND_LINKS", str(wheel_index))
     monkeypatch.setenv("UV_OFFLINE", "1")
     arguments = ["pip", "install", "thing", "--prefix", "there", "--python", sys.executable]
-    run_uv([*arguments, "--no-index"], folder=tmp_path, doing="x")
+    run_uv([*arguments, "--no-index"], folder=tmp_path, failure="x")
     assert list((tmp_path / "there").rglob("thing.py"))
     assert not list((tmp_path / "there").rglob("INSTALLER"))
     assert not (tmp_path / "hostile").exists()
@@ -57,7 +57,7 @@ def test_no_index(tmp_path: Path, wheel_index: Path, value: str | None) -> None:
 
     def lock() -> None:
         arguments = ["lock", "--python", sys.executable]
-        run_uv(arguments, folder=tmp_path, doing="x", environ=environ)
+        run_uv(arguments, folder=tmp_path, failure="x", environ=environ)
 
     if value in ("1", "true"):
         with pytest.raises(ToolError, match="index lookups were disabled"):
@@ -76,7 +76,7 @@ def test_warnings(tmp_path: Path, wheel_index: Path) -> None:
         text = f'{project}dependencies = ["{requirement}"]\n'
         (tmp_path / "pyproject.toml").write_text(text, "utf-8")
         arguments = ["lock", "--python", sys.executable]
-        run_uv(arguments, folder=tmp_path, doing="x", environ=environ, warn=heard.extend)
+        run_uv(arguments, folder=tmp_path, failure="x", environ=environ, warn=heard.extend)
     assert heard == ["uv: warning: The package `thing==1` does not have an extra named `x`"]
 
 
@@ -84,7 +84,7 @@ def test_words_of_uv_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "in.txt").write_text("no-such-thing==1\n")
     arguments = ["pip", "compile", "in.txt", "--no-index", "--python", sys.executable]
     with pytest.raises(ToolError) as caught:
-        run_uv(arguments, folder=tmp_path, doing="The thing cannot be made")
+        run_uv(arguments, folder=tmp_path, failure="The thing cannot be made")
     assert caught.value.message == "The thing cannot be made"
     lines = caught.value.detail.splitlines()
     assert lines

@@ -11,8 +11,8 @@ from hatch_venvstacks.sources.dist_info import (
     parse_metadata,
     parse_record,
     parse_scripts,
+    read_wheel_metadata,
     record_hash,
-    wheel_metadata,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
 def test_metadata_of_a_wheel(tmp_path: Path) -> None:
     text = b"Name: some-lib\nAuthor: caf\xe9\n"
     wheel = archive(tmp_path / WHEEL, {"some_lib.py": b"", f"{INFO}/METADATA": text})
-    assert wheel_metadata(wheel) == "Name: some-lib\nAuthor: caf\N{REPLACEMENT CHARACTER}\n"
+    assert read_wheel_metadata(wheel) == "Name: some-lib\nAuthor: caf\N{REPLACEMENT CHARACTER}\n"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_metadata_of_a_wheel(tmp_path: Path) -> None:
 def test_wheels_without_metadata(tmp_path: Path, name: str, members: dict[str, bytes]) -> None:
     wheel = archive(tmp_path / name, members)
     with pytest.raises(BuildError, match=f"The wheel {name} has no METADATA that could be read: "):
-        wheel_metadata(wheel)
+        read_wheel_metadata(wheel)
 
 
 @pytest.mark.parametrize("byte", range(0, 60, 3))
@@ -82,7 +82,7 @@ def test_damaged_wheels(tmp_path: Path, byte: int) -> None:
     content[start : start + byte + 1] = b"\xff" * (byte + 1)
     wheel.write_bytes(content)
     with pytest.raises(BuildError, match="has no METADATA that could be read: "):
-        wheel_metadata(wheel)
+        read_wheel_metadata(wheel)
 
 
 def test_record() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.sources import local_wheels as local_wheel
-from hatch_venvstacks.sources.local_wheels import local_requirements, requirements_reader
+from hatch_venvstacks.sources.local_wheels import read_requirements_digest, requirements_reader
 from hatch_venvstacks.store.store import Store
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def test_what_a_wheel_requires_is_read_once(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = wheel(tmp_path, "y")
-    expected = local_requirements(path)
+    expected = read_requirements_digest(path)
     assert expected
     assert requirements_reader(store)(path) == expected
 
     def unread(_wheel: Path) -> str:
         raise AssertionError
 
-    monkeypatch.setattr(local_wheel, "local_requirements", unread)
+    monkeypatch.setattr(local_wheel, "read_requirements_digest", unread)
     assert requirements_reader(store)(path) == expected
 
 
@@ -47,7 +47,7 @@ def test_a_wheel_that_is_built_again_is_read_again(tmp_path: Path, store: Store)
     wheel(tmp_path, "z")
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     after = requirements_reader(store)(path)
-    assert after == local_requirements(path) != before
+    assert after == read_requirements_digest(path) != before
 
 
 def test_a_wheel_that_comes_while_another_is_read(
@@ -57,13 +57,13 @@ def test_a_wheel_that_comes_while_another_is_read(
     content = path.read_bytes()
 
     def replaced(one: Path) -> str:
-        return local_requirements(wheel(one.parent, "z"))
+        return read_requirements_digest(wheel(one.parent, "z"))
 
     with monkeypatch.context() as patched:
-        patched.setattr(local_wheel, "local_requirements", replaced)
+        patched.setattr(local_wheel, "read_requirements_digest", replaced)
         requirements_reader(store)(path)
     path.write_bytes(content)
-    assert requirements_reader(store)(path) == local_requirements(path)
+    assert requirements_reader(store)(path) == read_requirements_digest(path)
 
 
 @pytest.mark.parametrize("content", [None, b"no zip file"])
@@ -71,10 +71,13 @@ def test_no_wheel(tmp_path: Path, store: Store, content: bytes | None) -> None:
     path = tmp_path / "x-1-py3-none-any.whl"
     if content is not None:
         path.write_bytes(content)
-    assert local_requirements(path) == ""
+    assert read_requirements_digest(path) == ""
     assert [requirements_reader(store)(path) for _ in range(2)] == ["", ""]
 
 
 def test_a_description_that_speaks_of_requirements(tmp_path: Path) -> None:
-    before = local_requirements(wheel(tmp_path, "y"))
-    assert local_requirements(wheel(tmp_path, "y\n\nRequires-Dist: z, as METADATA says")) == before
+    before = read_requirements_digest(wheel(tmp_path, "y"))
+    assert (
+        read_requirements_digest(wheel(tmp_path, "y\n\nRequires-Dist: z, as METADATA says"))
+        == before
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from monorepo import write
 
-from hatch_venvstacks.sources.sibling_inputs import read_sources
+from hatch_venvstacks.sources.sibling_inputs import read_wheel_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def key(root: Path) -> str:
-    return read_sources(root, {"CFLAGS": "-O2"}, "3.11").key
+    return read_wheel_inputs(root, {"CFLAGS": "-O2"}, "3.11").key
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_bits_and_settings_count(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     found = {key(root)}
     (root / "run.sh").chmod(0o755)
     found.add(key(root))
-    found.add(read_sources(root, {"CFLAGS": "-O3"}, "3.11").key)
-    found.add(read_sources(root, {"CFLAGS": "-O2"}, "3.12").key)
+    found.add(read_wheel_inputs(root, {"CFLAGS": "-O3"}, "3.11").key)
+    found.add(read_wheel_inputs(root, {"CFLAGS": "-O2"}, "3.12").key)
     monkeypatch.setenv("VL_FLAVOUR", "vanilla")
     found.add(key(root))
     assert len(found) == 5

@@ -99,4 +99,4 @@ def test_relative_paths_are_those_of_the_user(
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="cannot be started"):
-        run_uv(["--version"], folder=tmp_path / "gone", doing="x")
+        run_uv(["--version"], folder=tmp_path / "gone", failure="x")

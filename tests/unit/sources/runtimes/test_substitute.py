@@ -10,7 +10,7 @@ from hatch_venvstacks.common.errors import RuntimeSourceError
 from hatch_venvstacks.model.runtime import LockedRuntime, RuntimeArchive, RuntimeOrigin, RuntimeTree
 from hatch_venvstacks.sources.runtimes.host import HostPython
 from hatch_venvstacks.sources.runtimes.releases import find_release
-from hatch_venvstacks.sources.runtimes.substitute import substitute
+from hatch_venvstacks.sources.runtimes.substitute import find_substitute
 
 HERE = "linux_x86_64"
 
@@ -46,7 +46,7 @@ class Unpack:
 @pytest.mark.parametrize("version", ["3.11.5", "3.11.4", "3.11.0"])
 def test_what_runs_the_build_will_do(running: HostPython, version: str) -> None:
     unpack = Unpack(running.prefix)
-    assert substitute(locked(version), HERE, unpack, running) == running.executable
+    assert find_substitute(locked(version), HERE, unpack, running) == running.executable
     assert unpack.asked == []
 
 
@@ -59,7 +59,7 @@ def test_what_runs_the_build_will_do(running: HostPython, version: str) -> None:
 )
 def test_a_release_is_fetched(running: HostPython, change: dict[str, Any]) -> None:
     unpack = Unpack(running.prefix)
-    found = substitute(locked("3.11.4"), HERE, unpack, replace(running, **change))
+    found = find_substitute(locked("3.11.4"), HERE, unpack, replace(running, **change))
     assert found == running.prefix / "fetched/bin/python3.11"
     (url,) = unpack.asked
     assert "/cpython-3.11.4%2B" in url
@@ -69,7 +69,7 @@ def test_a_release_is_fetched(running: HostPython, change: dict[str, Any]) -> No
 def test_the_newest_release_is_fetched_where_the_locked_one_is_not(running: HostPython) -> None:
     other = replace(running, version="3.12.0")
     unpack = Unpack(running.prefix, "/cpython-3.11.4%2B")
-    substitute(locked("3.11.4"), HERE, unpack, other)
+    find_substitute(locked("3.11.4"), HERE, unpack, other)
     newest = find_release("3.11", [HERE]).version
     assert f"/cpython-{newest}%2B" in unpack.asked[1]
 
@@ -77,7 +77,7 @@ def test_the_newest_release_is_fetched_where_the_locked_one_is_not(running: Host
 def test_none_can_be_had(running: HostPython) -> None:
     other = replace(running, version="3.12.0")
     with pytest.raises(RuntimeSourceError) as caught:
-        substitute(locked("3.11.4"), HERE, Unpack(running.prefix, "cpython"), other)
+        find_substitute(locked("3.11.4"), HERE, Unpack(running.prefix, "cpython"), other)
     error = caught.value
     assert error.message.startswith(f"A CPython 3.11 for this machine ({HERE}) is needed, 3.11.4")
     assert "`win_amd64`, `macosx_arm64` only" in error.message
@@ -90,7 +90,7 @@ def test_none_can_be_had(running: HostPython) -> None:
 def test_releases_that_are_older_than_the_locked_one(running: HostPython) -> None:
     unpack = Unpack(running.prefix)
     with pytest.raises(RuntimeSourceError) as caught:
-        substitute(locked("3.11.999"), HERE, unpack, running)
+        find_substitute(locked("3.11.999"), HERE, unpack, running)
     assert unpack.asked == []
     assert "it is older" in caught.value.detail
     assert "no CPython 3.11.999" in caught.value.detail
