@@ -56,14 +56,14 @@ class _Piece:
 
 def pack(
     plans: Sequence[Plan],
-    kept: SegmentStore,
+    segment_store: SegmentStore,
     path: Path,
     work: Path,
     reporter: Reporter | None = None,
 ) -> Archive:
     """Pack ``plans`` in their order into the archive ``path``.
 
-    Segments come from ``kept``, where it has them, and go there; ``work`` is an empty
+    Segments come from ``segment_store``, where it has them, and go there; ``work`` is an empty
     folder; ``reporter`` is told how far it is. All cores are used; each segment is compressed by
     one of them, so that their number does not show in the result.
 
@@ -74,7 +74,7 @@ def pack(
     check_paths(plans)
     plans = [head(plans), *(plan for plan in plans if plan.members)]
     # The last segment closes a tar file, so it is not like one that stands elsewhere.
-    known = [kept.find(plan.key) if plan is not plans[-1] else None for plan in plans]
+    known = [segment_store.find(plan.key) if plan is not plans[-1] else None for plan in plans]
     fresh = [plan for plan, packed in zip(plans, known, strict=True) if packed is None]
     total = sum(content_length(member) for plan in fresh for member in plan.members)
     progress = Progress(reporter, f"Packing {path.name}", total, in_units) if reporter else None
@@ -82,42 +82,44 @@ def pack(
     for number, (plan, packed) in enumerate(zip(plans, known, strict=True)):
         if packed is not None:
             for segment in packed.segments:
-                tasks.append(partial(_verify, number, segment, kept, work / str(len(tasks))))
+                tasks.append(
+                    partial(_verify, number, segment, segment_store, work / str(len(tasks)))
+                )
             continue
         parts = list(cut(plan)) or [plan]
         for part in parts:
             last = plan is plans[-1] and part is parts[-1]
             file = work / str(len(tasks))
-            tasks.append(partial(_compress, number, part, kept, file, progress, last=last))
+            tasks.append(partial(_compress, number, part, segment_store, file, progress, last=last))
     pieces = run_on_all_cores(tasks)
     for number, (plan, packed) in enumerate(zip(plans[:-1], known, strict=False)):
         if packed is None:
-            kept.keep(plan, [piece.stored for piece in pieces if piece.number == number])
-    segments, sha256 = _join(pieces, plans, kept, path, work)
+            segment_store.keep(plan, [piece.stored for piece in pieces if piece.number == number])
+    segments, sha256 = _join(pieces, plans, segment_store, path, work)
     size = sum(segment.size for segment in segments)
-    return Archive(path, kept.format, kept.compression, size, sha256, segments)
+    return Archive(path, segment_store.format, segment_store.compression, size, sha256, segments)
 
 
 def _compress(
     number: int,
     part: Plan,
-    kept: SegmentStore,
+    segment_store: SegmentStore,
     file: Path,
     progress: Progress | None,
     *,
     last: bool,
 ) -> _Piece:
-    if kept.format is ArchiveFormat.ZIP:
-        zip_archive.compress(part, kept.top, kept.compression, file)
+    if segment_store.format is ArchiveFormat.ZIP:
+        zip_archive.compress(part, segment_store.top, segment_store.compression, file)
     else:
-        tar_archive.compress(part, kept.top, kept.compression, file, last=last)
+        tar_archive.compress(part, segment_store.top, segment_store.compression, file, last=last)
     if progress is not None:
         progress.add(sum(content_length(member) for member in part.members))
     return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
 
 
-def _verify(number: int, segment: StoredSegment, kept: SegmentStore, file: Path) -> _Piece:
-    """The ``segment`` of ``kept``; as ``file``, too, because other builds may remove it there."""
+def _verify(number: int, segment: StoredSegment, segment_store: SegmentStore, file: Path) -> _Piece:
+    """The ``segment`` of the store; as ``file``, too, because other builds may remove it there."""
     with suppress(OSError):
         os.link(segment.path, file)
     place = file if file.exists() else segment.path
@@ -126,7 +128,7 @@ def _verify(number: int, segment: StoredSegment, kept: SegmentStore, file: Path)
     except OSError:  # another build has just removed it
         intact = False
     if not intact:
-        kept.drop(segment)
+        segment_store.drop(segment)
         raise DamagedSegmentError(segment.sha256)
     return _Piece(number, replace(segment, path=place))
 
@@ -134,7 +136,7 @@ def _verify(number: int, segment: StoredSegment, kept: SegmentStore, file: Path)
 def _join(
     pieces: Sequence[_Piece],
     plans: Sequence[Plan],
-    kept: SegmentStore,
+    segment_store: SegmentStore,
     path: Path,
     work: Path,
 ) -> tuple[tuple[Segment, ...], str]:
@@ -147,7 +149,7 @@ def _join(
 
     files = [piece.stored.path for piece in pieces]
     try:
-        if kept.format is ArchiveFormat.ZIP:
+        if segment_store.format is ArchiveFormat.ZIP:
             sizes = zip_archive.join(files, path, discard)
             whole = file_sha256(path)
         else:
@@ -159,7 +161,7 @@ def _join(
         lost = next(missing, None)
         if lost is None:
             raise
-        kept.drop(lost)
+        segment_store.drop(lost)
         raise DamagedSegmentError(lost.sha256) from error
     segments = tuple(
         Segment(plans[piece.number], size, sha256)

@@ -57,10 +57,10 @@ def build_archive(spec: LayerSpec, folder: Path, platform: str, session: Session
         own = own_wheel(project, work / "own", reporter)
         archive_format = spec.archive_format or format_of(layer.platform)
         compression = compression_of(archive_format, spec.compression_level)
-        kept = SegmentStore(store, spec.name, archive_format, compression)
+        segment_store = SegmentStore(store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{platform}{archive_format.suffix}"
         files = read_files(layer, session.projects, session.wheels)
-        key = inputs_key(project, layer, own, files, kept, session.mtime)
+        key = inputs_key(project, layer, own, files, segment_store, session.mtime)
         built = find_built(key, folder / name, store)
         if built is not None:
             for warning in built.warnings:
@@ -69,7 +69,7 @@ def build_archive(spec: LayerSpec, folder: Path, platform: str, session: Session
             return folder / name
         recorder = Recorder(reporter)
         recorded = replace(session, workshop=replace(workshop, reporter=recorder))
-        archive, described = _pack_layer(layer, own, work, kept, work / name, recorded)
+        archive, described = _pack_layer(layer, own, work, segment_store, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
         same = read_lock(layer.lock.path) == layer.lock
         same = same and read_files(layer, session.projects, session.wheels) == files
@@ -91,7 +91,7 @@ def _pack_layer(
     layer: LockedLayer,
     own: Path | None,
     work: Path,
-    kept: SegmentStore,
+    segment_store: SegmentStore,
     path: Path,
     session: Session,
 ) -> tuple[Archive, dict[str, Any]]:
@@ -115,7 +115,7 @@ def _pack_layer(
             wheels=session.wheels,
             mtime=session.mtime,
             workshop=session.workshop,
-            kept=kept,
+            kept=segment_store,
         )
         if layer.layout.is_windows:
             check_no_links(plans)
@@ -123,7 +123,7 @@ def _pack_layer(
         segments = folder / "segments"
         segments.mkdir()
         try:
-            return pack(plans, kept, path, segments, reporter), described
+            return pack(plans, segment_store, path, segments, reporter), described
         except DamagedSegmentError as error:
             # Each time another one is known to be so.
             reporter.debug(f"A segment in the cache is damaged, and made anew: {error}")

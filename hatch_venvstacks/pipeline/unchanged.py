@@ -83,14 +83,14 @@ def read_files(layer: LockedLayer, projects: Projects, wheels: SiblingWheels) ->
 def inputs_key(
     project: LayerProject,
     layer: LockedLayer,
-    own: Path | None,
+    own_wheel: Path | None,
     files: Sequence[Any],
-    kept: SegmentStore,
+    segment_store: SegmentStore,
     mtime: int,
 ) -> str:
     """What stands for all that the archive of ``layer`` depends on.
 
-    ``own`` is the wheel of the project, where that is a part of the layer; ``files`` is what
+    ``own_wheel`` is that of the project, where that is a part of the layer; ``files`` is what
     :func:`read_files` gives; ``mtime`` dates the project's own files.
 
     :raises VenvLayerError: where something of it cannot be looked at.
@@ -98,12 +98,12 @@ def inputs_key(
     return recipe_key(
         "archive",
         _tool(),
-        [kept.top, str(kept.format), str(kept.compression)],
+        [segment_store.top, str(segment_store.format), str(segment_store.compression)],
         [layer.platform.name, mtime],
         [repr(spec) for spec in layer.stack.layers],
         [layer.cpython.key(layer.platform.name), compiler_identity(layer)],
         [project.version, project.launch_name, *project.scripts, project.includes_project()],
-        file_sha256(own) if own else "",
+        file_sha256(own_wheel) if own_wheel else "",
         files,
     )
 
