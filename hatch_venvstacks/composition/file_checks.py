@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_venvstacks.composition.inventory import in_several, is_excluded, is_known, visible
 from hatch_venvstacks.composition.module_tree import module_of, modules
@@ -26,7 +26,7 @@ def check_files(layers: Sequence[LayerContents], site: str) -> list[Finding]:
 
     Modules are not among them: see :func:`hatch_venvstacks.composition.imports.check_imports`.
     """
-    owners: dict[str, tuple[str, str, str]] = {}
+    owners: dict[str, _Owner] = {}
     found: dict[tuple[str, str], list[str]] = {}
     where: dict[tuple[str, str], tuple[str, str]] = {}
     seen = visible(layers)
@@ -36,23 +36,33 @@ def check_files(layers: Sequence[LayerContents], site: str) -> list[Finding]:
             alone = shared.isdisjoint(part.names_in(site))
             for path in part.outside(site) if alone else part.files:
                 digest = part.files[path]
-                first = owners.setdefault(path, (layer.name, part.name, digest))
-                if first[0] == layer.name or first[2] == digest or _is_module(path, site):
+                first = owners.setdefault(path, _Owner(layer.name, part.name, digest))
+                if first.layer == layer.name or first.digest == digest or _is_module(path, site):
                     continue
-                if not is_known(first[0], layer.name, layers):
-                    found.setdefault((first[1], part.name), []).append(path)
-                    where[first[1], part.name] = first[0], layer.name
-    return [
-        Finding(
-            Check.FILE_CONFLICT,
-            (upper, lower, *paths),
-            f"`{upper}` in layer `{where[upper, lower][0]}` and `{lower}` in layer"
-            f" `{where[upper, lower][1]}` both have the file `{paths[0]}`"
-            + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-            + ", with different content",
+                if not is_known(first.layer, layer.name, layers):
+                    found.setdefault((first.distribution, part.name), []).append(path)
+                    where[first.distribution, part.name] = first.layer, layer.name
+    findings = []
+    for (upper, lower), paths in sorted(found.items()):
+        upper_layer, lower_layer = where[upper, lower]
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        findings.append(
+            Finding(
+                Check.FILE_CONFLICT,
+                (upper, lower, *paths),
+                f"`{upper}` in layer `{upper_layer}` and `{lower}` in layer `{lower_layer}` both"
+                f" have the file `{paths[0]}`{more}, with different content",
+            )
         )
-        for (upper, lower), paths in sorted(found.items())
-    ]
+    return findings
+
+
+class _Owner(NamedTuple):
+    """The first that has a file: the names of a layer and of a distribution in it."""
+
+    layer: str
+    distribution: str
+    digest: str
 
 
 def check_cases(

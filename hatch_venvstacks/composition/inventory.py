@@ -46,11 +46,13 @@ class Inventory:
 
     def names_in(self, folder: str) -> frozenset[str]:
         """The names of the files and folders in ``folder``."""
-        return self._split(folder)[0]
+        names, _ = self._split(folder)
+        return names
 
     def outside(self, folder: str) -> tuple[str, ...]:
         """The paths of the files that are not in ``folder`` or below it, in their order."""
-        return self._split(folder)[1]
+        _, outside = self._split(folder)
+        return outside
 
     def _split(self, folder: str) -> tuple[frozenset[str], tuple[str, ...]]:
         # All checks of a build ask for the same one, of thousands of files.
@@ -113,18 +115,19 @@ def visible(layers: Sequence[LayerContents]) -> list[LayerContents]:
     held: set[str] = set()
     result = []
     for layer in layers:
-        result.append(replace(layer, parts=tuple(p for p in layer.parts if p.name not in held)))
+        parts = tuple(part for part in layer.parts if part.name not in held)
+        result.append(replace(layer, parts=parts))
         held |= {part.name for part in layer.parts}
     return result
 
 
-def in_several(names: Iterable[AbstractSet[str]]) -> set[str]:
-    """What more than one of ``names`` has."""
+def in_several(holders: Iterable[AbstractSet[str]]) -> set[str]:
+    """The names that more than one of ``holders`` has."""
     seen: set[str] = set()
     several: set[str] = set()
-    for found in names:
-        several |= seen & found
-        seen |= found
+    for names in holders:
+        several |= seen & names
+        seen |= names
     return several
 
 
@@ -143,7 +146,10 @@ def from_document(document: Mapping[str, Any]) -> Inventory:
     """The inverse of :func:`to_document`."""
     natives = {
         path: Native(
-            native["soname"], *(tuple(native[key]) for key in ("needed", "rpath", "runpath"))
+            native["soname"],
+            needed=tuple(native["needed"]),
+            rpath=tuple(native["rpath"]),
+            runpath=tuple(native["runpath"]),
         )
         for path, native in document["natives"].items()
     }

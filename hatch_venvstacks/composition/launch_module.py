@@ -34,24 +34,24 @@ def check_launch_module(
     module: str,
     plans: Sequence[Plan],
     site: str,
-    python: Callable[[], Path],
-    below: Callable[[], Iterable[Callable[[str], bool]]],
+    find_python: Callable[[], Path],
+    find_below: Callable[[], Iterable[Callable[[str], bool]]],
 ) -> None:
     """Make sure that ``python -m module`` finds something to run.
 
-    ``plans`` are the layer's, ``site`` is its site directory; ``python`` gives a CPython of its
-    minor release for this machine, whose standard library stands for that of other platforms;
-    ``below`` gives tests of whether a path is in a site directory of the layers below, and is asked
-    only where the layer itself has no such module.
+    ``plans`` are the layer's, ``site`` is its site directory; ``find_python`` gives a CPython of
+    its minor release for this machine, whose standard library stands for that of other platforms;
+    ``find_below`` gives tests of whether a path is in a site directory of the layers below, and is
+    asked only where the layer itself has no such module.
 
     :raises BuildError: where there is none, or where it is a package without ``__main__``.
     """
     own = {member.path.removeprefix(f"{site}/") for plan in plans for member in plan.members}
-    if _runs(module, own.__contains__) or _in_stdlib(module, python):
+    if _runs(module, own.__contains__) or _in_stdlib(module, find_python):
         return
     place = module.replace(".", "/")
     is_package = any(path.startswith(f"{place}/") for path in own)
-    for exists in below():
+    for exists in find_below():
         if _runs(module, exists):
             return
         is_package = is_package or exists(f"{place}/__init__.py")
@@ -72,9 +72,9 @@ def _runs(module: str, exists: Callable[[str], bool]) -> bool:
     return exists(f"{place}.py") or exists(f"{place}/__main__.py")
 
 
-def _in_stdlib(module: str, python: Callable[[], Path]) -> bool:
+def _in_stdlib(module: str, find_python: Callable[[], Path]) -> bool:
     if module.partition(".")[0] not in sys.stdlib_module_names:
         return False
-    command = [str(python()), "-I", "-S", "-B", "-c", _IN_STDLIB, module]
+    command = [str(find_python()), "-I", "-S", "-B", "-c", _IN_STDLIB, module]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.returncode == 0

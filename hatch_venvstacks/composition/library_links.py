@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.composition.inventory import LayerContents
     from hatch_venvstacks.composition.native_files import Native
-    from hatch_venvstacks.composition.stack_libraries import Runtime
+    from hatch_venvstacks.composition.stack_libraries import FindLibraries
     from hatch_venvstacks.model.platforms import TargetPlatform
 
 
@@ -66,15 +66,15 @@ def link_libraries(
     layers: Sequence[LayerContents],
     site: str,
     platform: TargetPlatform,
-    runtime: Runtime,
+    find_runtime: FindLibraries,
     beside: Mapping[str, str] | None = None,
 ) -> Linking:
     """The links that the top one of ``layers``, which are in import order, needs.
 
-    ``site`` is the site directory of all of them; ``runtime`` gives the libraries of the CPython
-    itself, by their paths in the last layer, and is asked only where no other layer has one.
-    ``beside`` are files that packages of the top layer have in layers below, with the names of
-    these: libraries among them find from here what they need.
+    ``site`` is the site directory of all of them; ``find_runtime`` gives the libraries of the
+    CPython itself, by their paths in the last layer, and is asked only where no other layer has
+    one. ``beside`` are files that packages of the top layer have in layers below, with the names
+    of these: libraries among them find from here what they need.
 
     :raises BuildError: where a file would get another library than it has in its own layer, or a
         link has no place; with one line for each.
@@ -82,7 +82,7 @@ def link_libraries(
     if platform.sys_platform == "win32":
         # Which folders are searched there is said by programs, and not by files.
         return Linking()
-    linker = _Linker(StackLibraries(visible(layers), site, runtime), platform)
+    linker = _Linker(StackLibraries(visible(layers), site, find_runtime), platform)
     for path, found in linker.libraries.natives(linker.libraries.top):
         linker.visit(path, found, ())
         linker.visit_run_path(path, found)
@@ -98,7 +98,7 @@ def link_libraries(
 
 
 def preloaded(
-    patterns: Sequence[str], layers: Sequence[LayerContents], runtime: Runtime
+    patterns: Sequence[str], layers: Sequence[LayerContents], find_runtime: FindLibraries
 ) -> list[tuple[str, str]]:
     """The libraries that ``patterns`` name, as layer and path, in the order of the patterns.
 
@@ -108,7 +108,7 @@ def preloaded(
     seen = visible(layers)
     known = [
         *((layer.name, path, native) for layer in seen for path, native in _all_natives(layer)),
-        *((layers[-1].name, path, native) for path, native in runtime().items()),
+        *((layers[-1].name, path, native) for path, native in find_runtime().items()),
     ]
     for pattern in patterns:
         fitting = [
@@ -211,7 +211,11 @@ class _Linker:
             first.setdefault((needed, distribution), path)
         if first:
             known = self.libraries.runtime_names()
-            first = {key: path for key, path in first.items() if key[0] not in known}
+            first = {
+                (needed, distribution): path
+                for (needed, distribution), path in first.items()
+                if needed not in known
+            }
         return tuple(
             Finding(
                 Check.MISSING_LIBRARY,

@@ -114,7 +114,7 @@ def shared_names(layers: Sequence[LayerContents], site: str) -> set[str]:
     extended = [{name.partition("/")[0] for name in layer.extended} for layer in layers]
     # By the names in one folder first: few distributions share some.
     stems = [{*map(_stem, layer.names_in(site))} for layer in layers]
-    near = in_several(a | b for a, b in zip(stems, extended, strict=True))
+    near = in_several(names | spread for names, spread in zip(stems, extended, strict=True))
     if not near:
         return set()
     tops = (
@@ -124,7 +124,7 @@ def shared_names(layers: Sequence[LayerContents], site: str) -> set[str]:
         }
         for layer in layers
     )
-    return in_several(a | b for a, b in zip(tops, extended, strict=True))
+    return in_several(names | spread for names, spread in zip(tops, extended, strict=True))
 
 
 def _stem(name: str) -> str:

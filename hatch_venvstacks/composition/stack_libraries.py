@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hatch_venvstacks.composition.native_files import Native
 
     # Gives the libraries of the CPython, by their paths in the runtime layer.
-    Runtime = Callable[[], Mapping[str, Native]]
+    FindLibraries = Callable[[], Mapping[str, Native]]
 
 
 # Tags in the names of extension modules: https://peps.python.org/pep-3149/.
@@ -37,12 +37,14 @@ class FoundLibrary:
 class StackLibraries:
     """The files of all layers as if they were in one folder.
 
-    ``layers`` are in import order, the top one first; elsewhere they are named. ``runtime`` gives
-    the libraries of the CPython, which belong to the last one.
+    ``layers`` are in import order, the top one first; elsewhere they are named. ``find_runtime``
+    gives the libraries of the CPython, which belong to the last one.
     """
 
-    def __init__(self, layers: Sequence[LayerContents], site: str, runtime: Runtime) -> None:
-        self.site, self._runtime = site, runtime
+    def __init__(
+        self, layers: Sequence[LayerContents], site: str, find_runtime: FindLibraries
+    ) -> None:
+        self.site, self._find_runtime = site, find_runtime
         self._layers = {layer.name: layer for layer in layers}
         self.top, *self.lower = self._layers
         self._natives = {layer.name: dict(_found_in(layer)) for layer in layers}
@@ -77,8 +79,8 @@ class StackLibraries:
             found = self._natives[name].get(path)
             if found and not self.excludes(name, path):
                 return found
-        if not path.startswith(f"{self.site}/") and path in self._runtime():
-            return FoundLibrary([*self._layers][-1], "cpython", self._runtime()[path], "")
+        if not path.startswith(f"{self.site}/") and path in self._find_runtime():
+            return FoundLibrary([*self._layers][-1], "cpython", self._find_runtime()[path], "")
         return None
 
     def _stack_of(self, layer: str) -> list[str]:
@@ -100,15 +102,17 @@ class StackLibraries:
         return folder in self._packages[layer]
 
     def below(self, layer: str, folder: str) -> list[tuple[str, FoundLibrary]]:
-        return [library for library in self.natives(layer) if library[0].startswith(f"{folder}/")]
+        return [
+            (path, found) for path, found in self.natives(layer) if path.startswith(f"{folder}/")
+        ]
 
     def libraries(self, layer: str, folder: str) -> list[tuple[str, FoundLibrary]]:
         """The libraries in ``folder`` itself that are not tagged as extension modules."""
         return [
-            library
-            for library in self.natives(layer)
-            if posixpath.dirname(library[0]) == folder
-            and not any(tag in posixpath.basename(library[0]) for tag in _EXTENSIONS)
+            (path, found)
+            for path, found in self.natives(layer)
+            if posixpath.dirname(path) == folder
+            and not any(tag in posixpath.basename(path) for tag in _EXTENSIONS)
         ]
 
     def has_file(self, path: str) -> bool:
@@ -125,7 +129,7 @@ class StackLibraries:
         return names
 
     def runtime_names(self) -> set[str]:
-        known = self._runtime().items()
+        known = self._find_runtime().items()
         return {
             name for path, native in known for name in (native.soname, posixpath.basename(path))
         }
