@@ -6,6 +6,7 @@ import base64
 import hashlib
 import posixpath
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.archives.plan import Member, read, recipe_key
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.archives.plan import Plan
     from hatch_venvstacks.common.reporter import Reporter
+    from hatch_venvstacks.model.runtime import CPython
     from hatch_venvstacks.model.stack import LockedLayer
     from hatch_venvstacks.model.workshop import Workshop
     from hatch_venvstacks.store.store import Store
@@ -24,34 +26,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compiler:
-    """Compiles modules for ``layer`` within the folder ``work``, which it makes.
+    """Compiles modules below the folder ``root`` of a layer, within the new folder ``work``.
 
-    What is compiled of a small plan is kept in ``store``. ``identity`` stands for all that the
-    result depends on besides the modules. Modules of the distributions ``own`` notice when their
-    source is edited.
+    That is done by the interpreter of ``cpython``. What is compiled of a small plan is kept in
+    ``store``. Modules of the distributions ``own_names`` notice when their source is edited.
     """
 
-    layer: LockedLayer
+    cpython: CPython
+    root: str
     store: Store
     reporter: Reporter
     work: Path
-    identity: str
-    own: Collection[str] = ()
+    own_names: Collection[str] = ()
 
-    def distribution(self, name: str, members: Sequence[Member]) -> list[Member]:
+    @cached_property
+    def identity(self) -> str:
+        """What stands for all that the result depends on besides the modules."""
+        return self.cpython.python_key
+
+    def compile_distribution(self, name: str, members: Sequence[Member]) -> list[Member]:
         """What is compiled of the ``members`` of the distribution ``name``.
 
         :raises VenvLayerError: where the interpreter cannot be had, or not be run.
         """
         self.reporter.debug(f"Compiling the modules of `{name}`")
-        return self._compiled(members, name, checked=name in self.own)
+        return self._compile(members, name, checked=name in self.own_names)
 
-    def runtime(self, members: Sequence[Member]) -> list[Member]:
+    def compile_runtime(self, members: Sequence[Member]) -> list[Member]:
         """What is compiled of the standard library; the errors are those above."""
         self.reporter.debug("Compiling the standard library")
-        return self._compiled(members, "standard library", checked=False)
+        return self._compile(members, "standard library", checked=False)
 
-    def plan(self, plan: Plan, *, checked: bool) -> Plan:
+    def compile_plan(self, plan: Plan, *, checked: bool) -> Plan:
         """A small ``plan`` with what is compiled of it, which is kept in the store."""
         # Each is read once: it may be edited meanwhile.
         members = [
@@ -68,29 +74,31 @@ class Compiler:
         key = recipe_key("compiled", self.identity, checked, modules)
         kept = self.store.read_document(key)
         if kept is None:
-            found = self._compiled(members, f"{plan.kind} {plan.name}", checked=checked)
+            found = self._compile(members, f"{plan.kind} {plan.name}", checked=checked)
             kept = _to_document(found)
             self.store.keep_document(key, kept)
         members = sorted((*members, *_from_document(kept)), key=lambda member: member.path)
         return replace(plan, members=tuple(members))
 
-    def _compiled(self, members: Sequence[Member], name: str, *, checked: bool) -> list[Member]:
-        # Site directories lie in the folder of the standard library.
-        roots = [posixpath.dirname(self.layer.layout.site_packages)]
+    def _compile(self, members: Sequence[Member], name: str, *, checked: bool) -> list[Member]:
         folder = self.work / name
         folder.mkdir(parents=True)
-        python, minor = self.layer.cpython.python, self.layer.runtime.minor
-        return compile_modules(members, python, minor, roots, folder, checked=checked)
+        python, minor = self.cpython.python, self.cpython.locked.minor
+        return compile_modules(members, python, minor, [self.root], folder, checked=checked)
 
 
 def compiler_of(
-    layer: LockedLayer, work: Path, workshop: Workshop, own: Collection[str] = ()
+    layer: LockedLayer, work: Path, workshop: Workshop, own_names: Collection[str] = ()
 ) -> Compiler | None:
-    """What compiles the modules of ``layer``; ``None`` where the project wants none of it."""
+    """What compiles the modules of ``layer``; ``None`` where the project wants none of it.
+
+    The other arguments are those of :class:`Compiler`.
+    """
     if not layer.spec.bytecode:
         return None
-    store, reporter = workshop.store, workshop.reporter
-    return Compiler(layer, store, reporter, work, compiler_identity(layer), own)
+    # Site directories lie in the folder of the standard library.
+    root = posixpath.dirname(layer.layout.site_packages)
+    return Compiler(layer.cpython, root, workshop.store, workshop.reporter, work, own_names)
 
 
 def compiler_identity(layer: LockedLayer) -> str:

@@ -19,7 +19,12 @@ from hatch_venvstacks.archives.plan import Member, Plan, PlanKind, member_of, re
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.namespaces import extending, init_kind
 from hatch_venvstacks.contents.launchers import entry_points, launcher, relocated
-from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
+from hatch_venvstacks.contents.prefix import (
+    find_unowned_files,
+    read_alone,
+    read_prefix,
+    shared_files,
+)
 from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.sources.dist_info import record_hash
 
@@ -44,7 +49,8 @@ class Destination:
 
     ``host`` and ``layout`` are the layouts of this machine and of ``platform``; ``interpreter`` is
     the path that the installer was given; ``python`` is the interpreter of the layer, in it.
-    ``extended`` are files in the layer: see :func:`distribution_plans`.
+    ``extended`` are the ``__init__.py`` files of namespaces, by their paths in the layer, that are
+    to find parts in other layers.
     """
 
     platform: TargetPlatform
@@ -59,12 +65,11 @@ class Destination:
         return self.layout.mapped(path, self.host, executable=executable)
 
 
-def distribution_plans(
+def plan_distributions(
     prefix: Path,
     destination: Destination,
     isolate: Isolate,
     dates: Mapping[str, int] | None = None,
-    extended: frozenset[str] = frozenset(),
     wanted: Collection[str] | None = None,
     compiling: Compiling | None = None,
 ) -> list[Plan]:
@@ -72,29 +77,21 @@ def distribution_plans(
 
     ``isolate`` installs one distribution again on its own: in a shared prefix, the bytes of a file
     with two owners are those of either. ``dates`` gives the modification times of distributions
-    that have one of their own; ``extended`` are the ``__init__.py`` files of namespaces, by their
-    paths in the layer, that are to find parts in other layers. ``compiling`` gives what is compiled
-    of a distribution, which is packed with it.
+    that have one of their own. ``compiling`` gives what is compiled of a distribution, which is
+    packed with it.
 
     :raises BuildError: where two distributions have a file with different content.
     """
     found = read_prefix(prefix, destination.host)
-    claims: dict[str, list[str]] = {}
-    for installed in found:
-        for path in installed.files:
-            claims.setdefault(path, []).append(installed.name)
-    shared = {path: names for path, names in claims.items() if len(names) > 1}
-    alone = {
-        name: _only(read_prefix(isolate(name), destination.host), name)
-        for name in sorted({name for names in shared.values() for name in names})
-    }
+    shared = shared_files(found)
+    owners = sorted({name for names in shared.values() for name in names})
+    alone = {name: read_alone(name, destination.host, isolate) for name in owners}
     found = [alone.get(installed.name, installed) for installed in found]
-    unowned = unowned_files(
+    unowned = find_unowned_files(
         prefix, [installed for installed in found if installed.name not in alone], found, isolate
     )
     for installed in alone.values():
-        unowned.update(unowned_files(installed.prefix, [installed], [installed], isolate))
-    destination = replace(destination, extended=extended)
+        unowned.update(find_unowned_files(installed.prefix, [installed], [installed], isolate))
     packed = {
         path: (name, _packed(alone[name], path, destination))
         for path, name in _packers(shared, alone, destination)
@@ -113,10 +110,6 @@ def distribution_plans(
         if wanted is None or installed.name in wanted
     )
     return list(plans)
-
-
-def _only(found: Sequence[Installed], name: str) -> Installed:
-    return next(installed for installed in found if installed.name == name)
 
 
 def _packers(

@@ -64,7 +64,7 @@ class Installation:
             self._unpacked |= missing
         return self.prefix
 
-    def isolated(self, name: str) -> Path:
+    def isolate(self, name: str) -> Path:
         """A prefix with nothing but the distribution ``name``, made once."""
         alone = self.prefix.with_name(f"{self.prefix.name}-{name}")
         if not alone.exists():
@@ -89,35 +89,37 @@ class Installation:
             layer.spec.name, layer.cpython.python, layer.platform, indexes, self._reporter
         )
         chosen = sorted(names)
-        installer.wheels([self._locked[name] for name in chosen if name in self._locked], prefix)
+        installer.install_wheels(
+            [self._locked[name] for name in chosen if name in self._locked], prefix
+        )
         for name in chosen:
             if name in self.built:
-                installer.project(self.built[name], prefix)
+                installer.install_project(self.built[name], prefix)
 
 
-def install(
+def prepare_installation(
     layer: LockedLayer,
     prefix: Path,
-    wheels: SiblingWheels,
+    sibling_wheels: SiblingWheels,
     reporter: Reporter,
-    own: Path | None = None,
+    own_wheel: Path | None = None,
 ) -> Installation:
     """What ``layer`` adds, for the new folder ``prefix``.
 
-    Its siblings are built, with ``wheels``; ``own`` is the wheel of its own project, where that is
-    a part of it.
+    Its siblings are built, with ``sibling_wheels``; ``own_wheel`` is the wheel of its own project,
+    where that is a part of it.
 
     :raises VenvLayerError: where a wheel cannot be built.
     """
-    built = _siblings(layer, prefix, wheels)
-    if own is not None:
-        built[str(canonicalize_name(layer.spec.project_name))] = own
+    built = _build_siblings(layer, prefix, sibling_wheels)
+    if own_wheel is not None:
+        built[str(canonicalize_name(layer.spec.project_name))] = own_wheel
     for name, wheel in built.items():
-        check_c_library(wheel, name, layer.platform, layer.runtime.minor, wheels.host)
+        check_c_library(wheel, name, layer.platform, layer.runtime.minor, sibling_wheels.host)
     return Installation(layer, prefix, built, reporter)
 
 
-def own_wheel(project: LayerProject, folder: Path, reporter: Reporter) -> Path | None:
+def build_own_wheel(project: LayerProject, folder: Path, reporter: Reporter) -> Path | None:
     """The wheel of ``project``, built in the new ``folder``, where it is a part of its layer.
 
     It is built each time, by hatchling in this process: nothing else knows what is in it.
@@ -145,11 +147,13 @@ def destination_of(layer: LockedLayer, host: TargetPlatform) -> Destination:
     )
 
 
-def _siblings(layer: LockedLayer, prefix: Path, wheels: SiblingWheels) -> dict[str, Path]:
+def _build_siblings(
+    layer: LockedLayer, prefix: Path, sibling_wheels: SiblingWheels
+) -> dict[str, Path]:
     """Build the siblings that the lock adds; their wheels."""
     built = {}
     for sibling in locked_siblings(layer.lock, layer.platform.name):
-        builder = wheels.builder(layer.cpython, f"`{sibling.name}` for `{layer.spec.name}`")
+        builder = sibling_wheels.builder(layer.cpython, f"`{sibling.name}` for `{layer.spec.name}`")
         wheel = builder.build(sibling.root, prefix.with_name(f"{prefix.name}.{sibling.name}"))
         check_wheel(wheel, sibling.name, sibling.version, layer.platform, layer.runtime.minor)
         built[sibling.name] = wheel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,13 +21,18 @@ from hatch_venvstacks.composition.inventory import (
 )
 from hatch_venvstacks.composition.namespaces import init_kind
 from hatch_venvstacks.composition.native_files import read_native
-from hatch_venvstacks.contents.installation import destination_of, install
+from hatch_venvstacks.contents.installation import destination_of, prepare_installation
 from hatch_venvstacks.contents.launchers import entry_points, relocated
-from hatch_venvstacks.contents.prefix import read_prefix, unowned_files
+from hatch_venvstacks.contents.prefix import (
+    find_unowned_files,
+    read_alone,
+    read_prefix,
+    shared_files,
+)
 from hatch_venvstacks.sources.dist_info import record_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.common.reporter import Reporter
@@ -42,12 +46,12 @@ if TYPE_CHECKING:
     from hatch_venvstacks.store.store import Store
 
 
-def layers_below(
+def examine_layers_below(
     layer: LockedLayer,
     work: Path,
     *,
     projects: Projects,
-    wheels: SiblingWheels,
+    sibling_wheels: SiblingWheels,
     workshop: Workshop,
 ) -> list[LowerLayer]:
     """What is known of the layers below ``layer``, for its platform, in import order.
@@ -62,11 +66,12 @@ def layers_below(
     known: dict[str, LowerLayer] = {}
     for spec in reversed(layer.stack.below):
         lower, project = layer.of(spec), projects.open(spec.root)
-        there = install(lower, work / spec.name / "wheels", wheels, workshop.reporter)
+        prefix = work / spec.name / "wheels"
+        installation = prepare_installation(lower, prefix, sibling_wheels, workshop.reporter)
         parts = [
-            *inventories(there, workshop),
-            *_packages(project, lower, workshop.reporter),
-            *loose_parts(project, lower),
+            *take_inventories(installation, workshop),
+            *_take_packages(project, lower, workshop.reporter),
+            *take_loose_inventories(project, lower),
         ]
         order = [base.name for base in lower.stack.below]
         contents = LayerContents(spec.name, tuple(parts), frozenset(order), spec.dynlib_exclude)
@@ -76,13 +81,9 @@ def layers_below(
     return [known[spec.name] for spec in layer.stack.below]
 
 
-def loose_parts(project: LayerProject, layer: LockedLayer) -> list[Inventory]:
-    """The inventory of the loose files of ``project``, which is that of ``layer``, if any."""
-    files = project.loose_files(layer.layout.site_packages)
-    return [loose_inventory(layer.spec.project_name, files, layer.platform)] if files else []
-
-
-def _packages(project: LayerProject, layer: LockedLayer, reporter: Reporter) -> list[Inventory]:
+def _take_packages(
+    project: LayerProject, layer: LockedLayer, reporter: Reporter
+) -> list[Inventory]:
     """What is known of the project's own wheel: nothing is built for the layer above.
 
     What building it needs may not be there in the environment of another project.
@@ -96,7 +97,79 @@ def _packages(project: LayerProject, layer: LockedLayer, reporter: Reporter) -> 
             f" layer: {' '.join(str(error).split())}"
         )
         return []
-    return [loose_inventory(name, files, layer.platform)] if files else []
+    return [take_file_inventory(name, files, layer.platform)] if files else []
+
+
+def take_loose_inventories(project: LayerProject, layer: LockedLayer) -> list[Inventory]:
+    """The inventory of the loose files of ``project``, which is that of ``layer``, if any."""
+    files = project.loose_files(layer.layout.site_packages)
+    return [take_file_inventory(layer.spec.project_name, files, layer.platform)] if files else []
+
+
+def take_file_inventory(
+    name: str, files: Iterable[tuple[str, Path]], platform: TargetPlatform
+) -> Inventory:
+    """The inventory of a project's own ``files``, as ``(path in the layer, file)``.
+
+    :raises BuildError: where a file cannot be read.
+    """
+    digests, inits, natives = {}, {}, {}
+    for path, file in files:
+        member = Member(path, file)
+        digests[path] = _sha256(read(member))
+        if posixpath.basename(path) == "__init__.py":
+            inits[path] = str(init_kind(b"".join(read(member))))
+        native = read_native(file, platform)
+        if native is not None:
+            natives[path] = native
+    return Inventory(name, "", digests, inits, natives)
+
+
+def take_inventories(installation: Installation, workshop: Workshop) -> list[Inventory]:
+    """The inventories of all that is to be installed, sorted by name.
+
+    Those that the store does not know are unpacked; they are kept there.
+    """
+    layer, digests, store = installation.layer, installation.digests, workshop.store
+    known = {name: _find_inventory(digest, layer, store) for name, digest in digests.items()}
+    unknown = {name for name, inventory in known.items() if inventory is None}
+    result = [inventory for inventory in known.values() if inventory is not None]
+    for inventory in _take_unknown(installation, unknown, workshop.host):
+        key = _inventory_key(digests[inventory.name], layer)
+        store.keep_document(key, to_document(inventory))
+        result.append(inventory)
+    return sorted(result, key=lambda inventory: inventory.name)
+
+
+def _find_inventory(sha256: str, layer: LockedLayer, store: Store) -> Inventory | None:
+    """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
+    document = store.read_document(_inventory_key(sha256, layer))
+    return None if document is None else from_document(document)
+
+
+def _inventory_key(sha256: str, layer: LockedLayer) -> str:
+    return f"inventory {FORMAT} {sha256} {layer.platform.name} {layer.runtime.minor}"
+
+
+def _take_unknown(
+    installation: Installation, names: Collection[str], host: TargetPlatform
+) -> Iterator[Inventory]:
+    """Unpack the distributions of those ``names``, and take their inventories."""
+    if not names:
+        return
+    destination = destination_of(installation.layer, host)
+    found = read_prefix(installation.unpack(names), destination.host)
+    unowned = find_unowned_files(installation.prefix, found, found, installation.isolate)
+    shared = shared_files(found).keys()
+    for installed in found:
+        if installed.name not in names:
+            continue
+        if shared.isdisjoint(installed.files):
+            yield take_inventory(installed, unowned.get(installed.name, ()), destination)
+        else:
+            alone = read_alone(installed.name, destination.host, installation.isolate)
+            left = find_unowned_files(alone.prefix, [alone], [alone], installation.isolate)
+            yield take_inventory(alone, left.get(alone.name, ()), destination)
 
 
 def take_inventory(
@@ -114,7 +187,8 @@ def take_inventory(
         file = installed.prefix / path
         place = destination.path(path, executable=bool(file.stat().st_mode & 0o100))
         if path in launchers:
-            files[destination.layout.program(launchers[path][0])] = launchers[path][1]
+            name, called = launchers[path]
+            files[destination.layout.program(name)] = called
             continue
         files[place] = _digest(installed, path, destination)
         if posixpath.basename(place) == "__init__.py":
@@ -123,25 +197,6 @@ def take_inventory(
         if native is not None:
             natives[place] = native
     return Inventory(installed.name, installed.version, files, inits, natives)
-
-
-def loose_inventory(
-    name: str, files: Iterable[tuple[str, Path]], platform: TargetPlatform
-) -> Inventory:
-    """The inventory of a project's own ``files``, as ``(path in the layer, file)``.
-
-    :raises BuildError: where a file cannot be read.
-    """
-    digests, inits, natives = {}, {}, {}
-    for path, file in files:
-        member = Member(path, file)
-        digests[path] = _sha256(read(member))
-        if posixpath.basename(path) == "__init__.py":
-            inits[path] = str(init_kind(b"".join(read(member))))
-        native = read_native(file, platform)
-        if native is not None:
-            natives[path] = native
-    return Inventory(name, "", digests, inits, natives)
 
 
 def _launchers(
@@ -169,45 +224,3 @@ def _digest(installed: Installed, path: str, destination: Destination) -> str:
 def _sha256(chunks: Iterable[bytes]) -> str:
     recorded, _ = record_hash(chunks)
     return str(recorded)
-
-
-def inventories(installation: Installation, workshop: Workshop) -> list[Inventory]:
-    """The inventories of all that is to be installed, sorted by name.
-
-    Those that the store does not know are unpacked; they are kept there.
-    """
-    layer, digests, store = installation.layer, installation.digests, workshop.store
-    known = {name: kept_inventory(digest, layer, store) for name, digest in digests.items()}
-    result = [inventory for inventory in known.values() if inventory is not None]
-    unknown = {name for name, inventory in known.items() if inventory is None}
-    if unknown:
-        destination = destination_of(layer, workshop.host)
-        found = read_prefix(installation.unpack(unknown), destination.host)
-        unowned = unowned_files(installation.prefix, found, found, installation.isolated)
-        owners = Counter(path for installed in found for path in installed.files)
-        for installed in found:
-            if installed.name not in unknown:
-                continue
-            own, more = installed, unowned.get(installed.name, ())
-            if any(owners[path] > 1 for path in installed.files):
-                # The bytes of a file with two owners are those of either.
-                alone = read_prefix(installation.isolated(installed.name), destination.host)
-                own = next(each for each in alone if each.name == installed.name)
-                left = unowned_files(own.prefix, [own], [own], installation.isolated)
-                more = left.get(installed.name, ())
-            inventory = take_inventory(own, more, destination)
-            store.keep_document(
-                _inventory_key(digests[installed.name], layer), to_document(inventory)
-            )
-            result.append(inventory)
-    return sorted(result, key=lambda inventory: inventory.name)
-
-
-def kept_inventory(wheel: str, layer: LockedLayer, store: Store) -> Inventory | None:
-    """The inventory of the wheel with that SHA-256 (hex), where the store has it."""
-    document = store.read_document(_inventory_key(wheel, layer))
-    return None if document is None else from_document(document)
-
-
-def _inventory_key(wheel: str, layer: LockedLayer) -> str:
-    return f"inventory {FORMAT} {wheel} {layer.platform.name} {layer.runtime.minor}"

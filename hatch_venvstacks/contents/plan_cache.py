@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hatch_venvstacks.archives.plan import recipe_key
 from hatch_venvstacks.common.reporter import Progress
 from hatch_venvstacks.composition.inventory import in_several
-from hatch_venvstacks.contents.distribution import distribution_plans
+from hatch_venvstacks.contents.distribution import plan_distributions
 from hatch_venvstacks.contents.installation import destination_of
 from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from hatch_venvstacks.archives.kept_segments import SegmentStore
     from hatch_venvstacks.archives.plan import Member, Plan
-    from hatch_venvstacks.common.reporter import Reporter
     from hatch_venvstacks.composition.inventory import Inventory
     from hatch_venvstacks.contents.compiler import Compiler
     from hatch_venvstacks.contents.distribution import Compiling
@@ -41,36 +40,35 @@ class Shaping:
     compiler: Compiler | None = None
 
 
-def layer_distributions(
-    there: Installation,
+def plan_installation(
+    installation: Installation,
     parts: Sequence[Inventory],
     shaping: Shaping,
-    kept: SegmentStore | None,
+    segments: SegmentStore | None,
     workshop: Workshop,
 ) -> list[Plan]:
-    """A plan for each of the distributions ``parts`` of ``there``, sorted by name.
+    """A plan for each of the distributions ``parts`` of ``installation``, sorted by name.
 
-    Those that ``kept`` has come from it, without content; what is left is unpacked.
+    Those that ``segments`` has come from it, without content; what is left is unpacked.
 
     :raises VenvLayerError: where a wheel cannot be had, or two of them do not go together.
     """
-    claims = _claims(parts, there.layer.layout.site_packages)
-    keys = {part.name: distribution_key(part, there, claims, shaping) for part in parts}
+    claims = _claims(parts, installation.layer.layout.site_packages)
+    keys = {part.name: distribution_key(part, installation, claims, shaping) for part in parts}
     plans = {}
     for name, key in keys.items():
-        packed = kept.find(key) if kept else None
+        packed = segments.find(key) if segments else None
         if packed is not None:
             plans[name] = packed.plan
     wanted = keys.keys() - plans.keys()
     if wanted:
         rivals = {name for owners in claims.values() if wanted & {*owners} for name in owners}
-        compiling = _compiling(shaping.compiler, len(wanted), workshop.reporter)
-        found = distribution_plans(
-            there.unpack({*wanted, *rivals}),
-            destination_of(there.layer, workshop.host),
-            there.isolated,
+        compiling = _compiling(shaping.compiler, len(wanted))
+        found = plan_distributions(
+            installation.unpack({*wanted, *rivals}),
+            replace(destination_of(installation.layer, workshop.host), extended=shaping.extended),
+            installation.isolate,
             dates=shaping.dates,
-            extended=shaping.extended,
             wanted=wanted,
             compiling=compiling,
         )
@@ -78,13 +76,13 @@ def layer_distributions(
     return [plans[name] for name in sorted(plans)]
 
 
-def _compiling(compiler: Compiler | None, count: int, reporter: Reporter) -> Compiling | None:
+def _compiling(compiler: Compiler | None, count: int) -> Compiling | None:
     if compiler is None:
         return None
-    progress = Progress(reporter, "Compiling the modules of distributions", count)
+    progress = Progress(compiler.reporter, "Compiling the modules of distributions", count)
 
     def compiling(name: str, members: Sequence[Member]) -> list[Member]:
-        found = compiler.distribution(name, members)
+        found = compiler.compile_distribution(name, members)
         progress.add(1)
         return found
 
@@ -104,7 +102,7 @@ def _claims(parts: Sequence[Inventory], site: str) -> dict[str, list[str]]:
 
 def distribution_key(
     part: Inventory,
-    there: Installation,
+    installation: Installation,
     claims: Mapping[str, Sequence[str]],
     shaping: Shaping,
 ) -> str:
@@ -113,16 +111,16 @@ def distribution_key(
     ``claims`` maps the paths of files that several distributions have to these.
     """
     shared = {
-        path: {name: there.digests[name] for name in owners}
+        path: {name: installation.digests[name] for name in owners}
         for path, owners in claims.items()
         if path in part.files
     }
     return recipe_key(
         "distribution",
-        there.digests[part.name],
-        there.layer.platform.name,
-        there.layer.runtime.minor,
-        _launchers(there.layer),
+        installation.digests[part.name],
+        installation.layer.platform.name,
+        installation.layer.runtime.minor,
+        _launchers(installation.layer),
         shared,
         sorted(shaping.extended & part.files.keys()),
         shaping.dates.get(part.name, MEMBER_TIME),
@@ -136,4 +134,4 @@ def _launchers(layer: LockedLayer) -> list[str]:
 
 
 def _compiled(name: str, compiler: Compiler | None) -> list[str | bool]:
-    return [] if compiler is None else [compiler.identity, name in compiler.own]
+    return [] if compiler is None else [compiler.identity, name in compiler.own_names]

@@ -16,7 +16,7 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.sources.dist_info import parse_metadata, parse_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_venvstacks.model.layout import Layout
@@ -49,7 +49,25 @@ def read_prefix(prefix: Path, host: Layout) -> list[Installed]:
     return sorted((_read(prefix, folder) for folder in folders), key=lambda found: found.name)
 
 
-def unowned_files(
+def shared_files(distributions: Iterable[Installed]) -> dict[str, list[str]]:
+    """The files that several RECORDs of ``distributions`` name, with the names of these."""
+    claims: dict[str, list[str]] = {}
+    for installed in distributions:
+        for path in installed.files:
+            claims.setdefault(path, []).append(installed.name)
+    return {path: names for path, names in claims.items() if len(names) > 1}
+
+
+def read_alone(name: str, host: Layout, isolate: Callable[[str], Path]) -> Installed:
+    """The distribution ``name`` as ``isolate`` installs it, in a prefix of the layout ``host``.
+
+    In a shared prefix, the bytes of a file with two owners are those of either.
+    """
+    found = read_prefix(isolate(name), host)
+    return next(installed for installed in found if installed.name == name)
+
+
+def find_unowned_files(
     prefix: Path,
     candidates: Sequence[Installed],
     known: Sequence[Installed],

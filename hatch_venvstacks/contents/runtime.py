@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _FOLDER = "lib"
 
 
-def runtime_plan(
-    layer: LockedLayer, work: Path, kept: SegmentStore | None, compiler: Compiler | None = None
+def plan_runtime(
+    layer: LockedLayer, work: Path, segments: SegmentStore | None, compiler: Compiler | None = None
 ) -> Plan:
-    """The plan of the CPython that the lock of ``layer`` names; without content from ``kept``.
+    """The plan of the CPython that the lock of ``layer`` names; without content from ``segments``.
 
     ``work`` is a folder that does not exist yet, for a copy of the host's. ``compiler`` compiles
     the standard library.
@@ -36,7 +36,7 @@ def runtime_plan(
     made_by = compiler.identity if compiler else ""
     platform = layer.platform.name
     key = recipe_key("runtime", layer.cpython.key(platform), platform, made_by)
-    packed = kept.find(key) if kept else None
+    packed = segments.find(key) if segments else None
     if packed is not None:
         return packed.plan
     tree = layer.cpython.tree(platform, work)
@@ -53,7 +53,7 @@ def runtime_plan(
     if not windows:
         members += runtime_links([member.path for member in members], layer.runtime.minor)
     if compiler is not None:
-        members += compiler.runtime(members)
+        members += compiler.compile_runtime(members)
     members.sort(key=lambda member: member.path)
     plan = Plan(PlanKind.RUNTIME, "cpython", tree.version, tuple(members))
     return replace(plan, key=key)

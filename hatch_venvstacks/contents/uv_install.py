@@ -47,7 +47,7 @@ class Installer:
     indexes: Sequence[Index] = ()
     reporter: Reporter | None = None
 
-    def wheels(self, wheels: Sequence[LockedWheel], prefix: Path) -> None:
+    def install_wheels(self, wheels: Sequence[LockedWheel], prefix: Path) -> None:
         """Install the locked ``wheels`` into the folder ``prefix``, which is made.
 
         :raises ToolError: where a wheel cannot be fetched, or is not the one that was locked.
@@ -57,7 +57,7 @@ class Installer:
             doing = f"The wheels of layer `{self.layer}` cannot be installed as they are locked"
             self._install(wheels, prefix, doing)
 
-    def project(self, wheel: Path, prefix: Path) -> None:
+    def install_project(self, wheel: Path, prefix: Path) -> None:
         """Install the ``wheel`` of a project, just built, into the folder ``prefix``, too.
 
         :raises ToolError: where it has no tag that fits the layer's Python and platform.
@@ -88,7 +88,7 @@ class Installer:
             if not self._from_cache(wheels, arguments, prefix, doing):
                 heard = None
                 if self.reporter is not None:
-                    heard = fetching(wheels, self.layer, self.reporter)
+                    heard = listen_to_fetching(wheels, self.layer, self.reporter)
                 self._uv(arguments, prefix, doing, heard)
         finally:
             lock.unlink()
@@ -139,7 +139,7 @@ class Installer:
         )
 
 
-def fetching(
+def listen_to_fetching(
     wheels: Sequence[LockedWheel], layer: str, reporter: Reporter
 ) -> Callable[[str], None]:
     """What to give uv's words to, to tell ``reporter`` how far it is with fetching ``wheels``.

@@ -19,7 +19,7 @@ from hatch_venvstacks.archives.member_paths import check_no_links
 from hatch_venvstacks.archives.metadata import describe_archive
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import remove_partial
-from hatch_venvstacks.contents.installation import own_wheel
+from hatch_venvstacks.contents.installation import build_own_wheel
 from hatch_venvstacks.deployment.published import to_json
 from hatch_venvstacks.model.formats.archive_format import format_of
 from hatch_venvstacks.model.lock_file import read_lock
@@ -54,7 +54,7 @@ def build_archive(spec: LayerSpec, folder: Path, platform: str, session: Session
     store, reporter = workshop.store, workshop.reporter
     with store.workspace() as work:
         layer = ensure_lock(spec, platform, session)
-        own = own_wheel(project, work / "own", reporter)
+        own = build_own_wheel(project, work / "own", reporter)
         archive_format = spec.archive_format or format_of(layer.platform)
         compression = compression_of(archive_format, spec.compression_level)
         segment_store = SegmentStore(store, spec.name, archive_format, compression)
@@ -101,21 +101,20 @@ def _pack_layer(
     """
     # Only here, as most builds find that nothing has changed.
     from hatch_venvstacks.archives.archive import DamagedSegmentError, pack
-    from hatch_venvstacks.contents.layer_plans import layer_plans
+    from hatch_venvstacks.contents.layer_plans import plan_layer
 
     project, reporter = session.projects.open(layer.spec.root), session.workshop.reporter
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
-        plans, described = layer_plans(
-            project,
+        plans, described = plan_layer(
             layer,
             own,
             folder,
             projects=session.projects,
-            wheels=session.wheels,
+            sibling_wheels=session.wheels,
             mtime=session.mtime,
             workshop=session.workshop,
-            kept=segment_store,
+            segments=segment_store,
         )
         if layer.layout.is_windows:
             check_no_links(plans)

@@ -11,7 +11,7 @@ from hatch_venvstacks.archives.member_paths import check_paths
 from hatch_venvstacks.archives.plan import Plan, head, read
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.common.paths import remove_partial, replace_folder
-from hatch_venvstacks.contents.installation import own_wheel
+from hatch_venvstacks.contents.installation import build_own_wheel
 from hatch_venvstacks.locking.new_lock import check_python
 from hatch_venvstacks.pipeline.lock import ensure_lock
 
@@ -55,17 +55,16 @@ def _export_layers(layer: LockedLayer, root: Path, session: Session) -> None:
 
 
 def _export(layer: LockedLayer, root: Path, session: Session) -> None:
-    from hatch_venvstacks.contents.layer_plans import layer_plans
+    from hatch_venvstacks.contents.layer_plans import plan_layer
 
     project, workshop = session.projects.open(layer.spec.root), session.workshop
     with workshop.store.workspace() as work:
-        plans, _ = layer_plans(
-            project,
+        plans, _ = plan_layer(
             layer,
-            own_wheel(project, work / "own", workshop.reporter),
+            build_own_wheel(project, work / "own", workshop.reporter),
             work / "layer",
             projects=session.projects,
-            wheels=session.wheels,
+            sibling_wheels=session.wheels,
             mtime=session.mtime,
             workshop=workshop,
         )

@@ -21,8 +21,8 @@ from wheels import make_wheel
 from hatch_venvstacks.archives.plan import Member, Plan, read
 from hatch_venvstacks.common.errors import BuildError, RuntimeSourceError, VenvLayerError
 from hatch_venvstacks.common.wording import PLAIN
-from hatch_venvstacks.contents.installation import own_wheel
-from hatch_venvstacks.contents.layer_plans import layer_plans
+from hatch_venvstacks.contents.installation import build_own_wheel
+from hatch_venvstacks.contents.layer_plans import plan_layer
 from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
@@ -140,14 +140,13 @@ class Stack:
         project, session = open_project(self.root / name), self.session()
         folder = self.root / work / name
         folder.mkdir(parents=True)
-        own = own_wheel(project, folder / "own", self.said)
-        return layer_plans(
-            project,
+        own = build_own_wheel(project, folder / "own", self.said)
+        return plan_layer(
             self.lock(name),
             own,
             folder / "layer",
             projects=session.projects,
-            wheels=session.wheels,
+            sibling_wheels=session.wheels,
             mtime=session.mtime,
             workshop=session.workshop,
         )
@@ -348,13 +347,12 @@ def test_nothing_for_posix_is_built_on_windows(tmp_path: Path) -> None:
     layer: Any = SimpleNamespace(platform=there)
     unused: Any = None
     with pytest.raises(VenvLayerError, match="macosx_arm64 cannot be built on Windows"):
-        layer_plans(
-            unused,
+        plan_layer(
             layer,
             None,
             tmp_path,
             projects=unused,
-            wheels=unused,
+            sibling_wheels=unused,
             mtime=0,
             workshop=Workshop(Store(tmp_path), Said(), here),
         )

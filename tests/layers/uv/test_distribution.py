@@ -15,7 +15,7 @@ from wheels import make_wheel
 
 from hatch_venvstacks.archives.member_paths import check_paths
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.contents.distribution import Destination, distribution_plans
+from hatch_venvstacks.contents.distribution import Destination, plan_distributions
 from hatch_venvstacks.contents.prefix import Installed, read_prefix
 from hatch_venvstacks.contents.uv_install import Installer
 from hatch_venvstacks.model.formats.archive_format import MEMBER_TIME
@@ -61,7 +61,7 @@ class Prefix:
             for name in names or self.wheels
         ]
         prefix = self.folder / place
-        Installer("x", Path(self.python), self.platform).wheels(locked, prefix)
+        Installer("x", Path(self.python), self.platform).install_wheels(locked, prefix)
         return prefix
 
     def isolate(self, name: str) -> Path:
@@ -72,7 +72,7 @@ class Prefix:
         dates = dict.fromkeys(self.wheels, mtime)
         target = target or destination_for(python=self.python)
         self.platform = target.platform
-        plans = distribution_plans(self.install("prefix"), target, self.isolate, dates)
+        plans = plan_distributions(self.install("prefix"), target, self.isolate, dates)
         check_paths(plans)
         assert [plan.name for plan in plans] == sorted(self.wheels)
         return {plan.name: plan for plan in plans}
@@ -244,7 +244,7 @@ def test_foreign_posix_is_as_at_home(prefix: Prefix) -> None:
     here = prefix.plans()
     folder = prefix.folder / "prefix"
     for platform in ("linux_aarch64", "macosx_arm64"):
-        (plan,) = distribution_plans(folder, destination_for(platform), prefix.isolate)
+        (plan,) = plan_distributions(folder, destination_for(platform), prefix.isolate)
         assert plan == here["one"]
 
 
@@ -258,7 +258,7 @@ def test_notes_of_the_installer_and_caches_stay_out(prefix: Prefix) -> None:
     (info.parent / "one/__pycache__/new.pyc").write_bytes(b"p")
     (info.parent.parent / ".lock").touch()
     (prefix.folder / "prefix/.lock").touch()
-    (plan,) = distribution_plans(prefix.folder / "prefix", destination_for(), prefix.isolate)
+    (plan,) = plan_distributions(prefix.folder / "prefix", destination_for(), prefix.isolate)
     assert {posixpath.basename(path) for path in files(plan)} >= {"__init__.py", "WHEEL"}
     check_record(plan, "one")
     for path in files(plan):
@@ -342,7 +342,7 @@ def test_script_with_two_owners(prefix: Prefix) -> None:
     target = destination_for("win_amd64")
     alone = {name: prefix.folder / f"alone-{name}" for name in prefix.wheels}
     with pytest.raises(BuildError, match=r"both have the file `Scripts/run`"):
-        distribution_plans(prefix.folder / "prefix", target, alone.__getitem__)
+        plan_distributions(prefix.folder / "prefix", target, alone.__getitem__)
 
 
 def test_program_with_two_owners_is_packed_once(prefix: Prefix) -> None:

@@ -12,7 +12,7 @@ from simple_index import SimpleIndex, serving
 from wheels import make_wheel
 
 from hatch_venvstacks.common.errors import ToolError
-from hatch_venvstacks.contents.uv_install import Installer, fetching
+from hatch_venvstacks.contents.uv_install import Installer, listen_to_fetching
 from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.layout import layout_of
 from hatch_venvstacks.model.lock import LockedWheel
@@ -29,7 +29,7 @@ def locked(wheel: Path, name: str, version: str = "1.0") -> LockedWheel:
 
 
 def install(prefix: Path, *wheels: LockedWheel, platform: TargetPlatform | None = None) -> None:
-    Installer("some-layer", Path(sys.executable), platform or host_platform()).wheels(
+    Installer("some-layer", Path(sys.executable), platform or host_platform()).install_wheels(
         wheels, prefix
     )
 
@@ -156,7 +156,7 @@ def test_what_is_fetched_is_said(
             installer = Installer(
                 "some-layer", Path(sys.executable), host_platform(), reporter=said
             )
-            installer.wheels([remote], tmp_path / folder)
+            installer.install_wheels([remote], tmp_path / folder)
             assert said.lines == (["Fetching large 2.0 GB"] if folder == "first" else [])
 
 
@@ -167,7 +167,7 @@ def test_words_on_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         LockedWheel(name, "1", f"https://x/{name}", "", f"{name}.whl", size)
         for name, size in (("a", 60 * mega), ("b", 20 * mega), ("c", 30 * mega), ("d", None))
     ]
-    heard = fetching(wheels, "low", said)
+    heard = listen_to_fetching(wheels, "low", said)
     for line in ("Downloading a (57.2MiB)", "Downloading b (19MiB)", "Downloading d (3MiB)", ""):
         heard(f"{line}\n")
     for line in (" Downloaded b", " Downloaded a", "Downloaded other", "Prepared 4 packages"):
@@ -188,7 +188,7 @@ def test_wheel_for_another_platform(tmp_path: Path, wheel_index: Path) -> None:
 
 
 def project(prefix: Path, wheel: Path) -> None:
-    Installer("some-layer", Path(sys.executable), host_platform()).project(wheel, prefix)
+    Installer("some-layer", Path(sys.executable), host_platform()).install_project(wheel, prefix)
 
 
 def test_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,9 +226,9 @@ def test_credentials_from_the_environment(
         installer = Installer("some-layer", Path(sys.executable), host_platform(), indexes)
         one = replace(locked(wheel, "vl-one"), location=url)
         if known:
-            installer.wheels([one], tmp_path / "prefix")
+            installer.install_wheels([one], tmp_path / "prefix")
             assert (tmp_path / "prefix" / SITE / "vl_one.py").is_file()
         else:
             with pytest.raises(ToolError, match="401") as caught:
-                installer.wheels([one], tmp_path / "prefix")
+                installer.install_wheels([one], tmp_path / "prefix")
             assert "hunter2" not in str(caught.value)

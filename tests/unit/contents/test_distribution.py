@@ -7,7 +7,7 @@ import pytest
 from distribution_files import SITE, check_record, destination_for, files, handmade
 
 from hatch_venvstacks.common.errors import BuildError
-from hatch_venvstacks.contents.distribution import distribution_plans
+from hatch_venvstacks.contents.distribution import plan_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def plans_of(prefix: Path, alone: Mapping[str, Path] | None = None) -> dict[str, Plan]:
-    plans = distribution_plans(prefix, destination_for(), lambda name: (alone or {})[name])
+    plans = plan_distributions(prefix, destination_for(), lambda name: (alone or {})[name])
     return {plan.name: plan for plan in plans}
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.composition.inventory import Inventory
-from hatch_venvstacks.contents import plan_cache as layer_distributions
+from hatch_venvstacks.contents import plan_cache
 from hatch_venvstacks.contents.compiler import Compiler
 from hatch_venvstacks.contents.plan_cache import Shaping, distribution_key
 from hatch_venvstacks.model.layout import layout_of
@@ -28,12 +28,13 @@ def key(platform: str = "linux_x86_64", own: Collection[str] | None = ()) -> str
         platform=found,
         layout=layout_of(found, "3.11"),
     )
-    there: Any = SimpleNamespace(layer=layer, digests={"one": "abc"})
+    installation: Any = SimpleNamespace(layer=layer, digests={"one": "abc"})
     unused: Any = None
-    compiler = None if own is None else Compiler(layer, unused, unused, Path(), "cpython", own)
+    cpython: Any = SimpleNamespace(python_key="cpython")
+    compiler = None if own is None else Compiler(cpython, "lib", unused, unused, Path(), own)
     shaping = Shaping(frozenset(), {}, compiler)
     part = Inventory("one", "1.0", {"bin/one": "sha256=1"})
-    return distribution_key(part, there, {}, shaping)
+    return distribution_key(part, installation, {}, shaping)
 
 
 def test_one_wheel_of_a_project_and_from_an_index() -> None:
@@ -45,6 +46,6 @@ def test_one_wheel_of_a_project_and_from_an_index() -> None:
 
 def test_programs_for_windows_are_those_of_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(), key("win_amd64")
-    monkeypatch.setattr(layer_distributions, "version", lambda _: "99")
+    monkeypatch.setattr(plan_cache, "version", lambda _: "99")
     assert key() == before[0]
     assert key("win_amd64") != before[1]
