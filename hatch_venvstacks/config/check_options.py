@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hatch_venvstacks.common.errors import did_you_mean, listing
 from hatch_venvstacks.config.table import Table
 from hatch_venvstacks.model.checks import Check, Level
@@ -19,23 +17,20 @@ def read_checks(options: Table) -> dict[str, tuple[tuple[str, str], ...]]:
     if "checks" not in options:
         return {}
     if not isinstance(given, dict):
-        options.fault(f"Field {options.field('checks')} must be a table")
+        options.note_fault(f"Field {options.field('checks')} must be a table")
         return {}
     table = Table(given, options.faults, f"{LOCATION}.checks")
-    table.unknown([str(check) for check in Check])
-    return {
-        str(check): tuple(_patterns(table, str(check), given[check]))
-        for check in Check
-        if check in given
-    }
+    table.note_unknown([str(check) for check in Check])
+    return {str(check): tuple(_patterns(table, str(check))) for check in Check if check in given}
 
 
-def _patterns(table: Table, check: str, value: Any) -> list[tuple[str, str]]:
+def _patterns(table: Table, check: str) -> list[tuple[str, str]]:
+    value = table.options[check]
     if isinstance(value, str):
         level = table.choice(check, [str(level) for level in Level])
         return [("*", level)] if level else []
     if not isinstance(value, dict):
-        table.fault(
+        table.note_fault(
             f"Field {table.field(check)} must be {listing(Level)}, or a table of patterns with"
             " these as values"
         )
@@ -45,9 +40,9 @@ def _patterns(table: Table, check: str, value: Any) -> list[tuple[str, str]]:
         place = f"Field `{table.location}.{check}.{pattern}`"
         if level not in list(Level):
             meant = did_you_mean(level, [str(known) for known in Level]) if _is_text(level) else ""
-            table.fault(f"{place} must be one of {listing(Level)}{meant}")
+            table.note_fault(f"{place} must be one of {listing(Level)}{meant}")
         elif not pattern:
-            table.fault(f"Field {table.field(check)} has an empty pattern")
+            table.note_fault(f"Field {table.field(check)} has an empty pattern")
         else:
             found.append((pattern, str(level)))
     return found

@@ -126,15 +126,15 @@ def cache_size(environ: Mapping[str, str] | None = None) -> int:
     text = environ.get(SIZE_VARIABLE, "").strip()
     if not text:
         return DEFAULT_SIZE
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text, re.IGNORECASE)
+    found = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]i?)?b?", text, re.IGNORECASE)
     # Longer numbers than any disk has bytes are not even numbers to `float`.
-    if found is None or len(found[1]) > _DIGITS:
+    if found is None or len(found["number"]) > _DIGITS:
         raise ConfigError(
             f"The environment variable `{SIZE_VARIABLE}` is `{text}`",
             hint="It must be a number of bytes, or one with a unit, such as `500MB` or `20GiB`",
         )
-    unit = (found[2] or "").lower()
-    return int(float(found[1]) * {**_UNITS, **_BINARY_UNITS}[unit])
+    unit = (found["unit"] or "").lower()
+    return int(float(found["number"]) * {**_UNITS, **_BINARY_UNITS}[unit])
 
 
 def build_location(environ: Mapping[str, str] | None = None) -> str:

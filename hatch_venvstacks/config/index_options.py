@@ -40,10 +40,10 @@ def _packages(options: Table) -> Iterator[tuple[str, str]]:
         try:
             name = canonicalize_name(key, validate=True)
         except InvalidName:
-            options.fault(f"{place} is not the name of a package")
+            options.note_fault(f"{place} is not the name of a package")
             continue
         if name in seen:
-            options.fault(f"{place} is there already, as `{seen[name]}`")
+            options.note_fault(f"{place} is there already, as `{seen[name]}`")
         seen[name] = key
         yield name, index
 
@@ -53,9 +53,9 @@ def _overrides(options: Table) -> Iterator[tuple[str, str]]:
     for replaced, counts in overrides.items():
         place = f"Field {options.field(f'index-overrides.{replaced}')}"
         if not is_index_name(replaced):
-            options.fault(f"{place} is not the name of an index")
+            options.note_fault(f"{place} is not the name of an index")
         elif counts != replaced and overrides.get(counts, counts) != counts:
-            options.fault(
+            options.note_fault(
                 f"{place} names an index that is itself replaced, by `{overrides[counts]}`:"
                 f" `{counts}`"
             )
@@ -66,14 +66,14 @@ def _names(options: Table, option: str) -> Iterator[tuple[str, str]]:
     """A table whose values are names of indexes."""
     table = options.options.get(option, {})
     if not isinstance(table, dict):
-        options.fault(f"Field {options.field(option)} must be a table of strings")
+        options.note_fault(f"Field {options.field(option)} must be a table of strings")
         return
     for key, value in table.items():
         place = f"Field {options.field(f'{option}.{key}')}"
         if not isinstance(value, str):
-            options.fault(f"{place} must be a string")
+            options.note_fault(f"{place} must be a string")
         elif not is_index_name(value):
-            options.fault(f"{place} must be the name of an index: `{value}`")
+            options.note_fault(f"{place} must be the name of an index: `{value}`")
         else:
             yield key, value
 
@@ -82,9 +82,9 @@ def _priorities(options: Table) -> Iterator[str]:
     seen: set[str] = set()
     for place, name in options.strings("priority-indexes", "Index") or []:
         if not is_index_name(name):
-            options.fault(f"{place} must be the name of an index: `{name}`")
+            options.note_fault(f"{place} must be the name of an index: `{name}`")
         elif name in seen:
-            options.fault(f"{place} is there already: `{name}`")
+            options.note_fault(f"{place} is there already: `{name}`")
         else:
             seen.add(name)
             yield name

@@ -111,7 +111,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
     :raises ConfigError: whose message holds one line for each fault of the table.
     """
     given = Table(table)
-    given.unknown([*LAYER_OPTIONS, *GENERIC_OPTIONS])
+    given.note_unknown([*LAYER_OPTIONS, *GENERIC_OPTIONS])
     kind = _kind(given)
     options = _of_kind(given, kind)
     spec = LayerSpec(
@@ -142,7 +142,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
     )
     spec = replace(spec, exclude_packages=read_excluded(options, spec.requirements))
     if options.options.get("reproducible") is False:
-        options.fault(
+        options.note_fault(
             f"Field {options.field('reproducible')} cannot be false: layers always are reproducible"
         )
     if given.faults:
@@ -185,7 +185,9 @@ def module_name(entry: str) -> str:
 
 def _kind(given: Table) -> LayerKind | None:
     if "kind" not in given:
-        given.fault(f"Missing required field {given.field('kind')}: one of {listing(LayerKind)}")
+        given.note_fault(
+            f"Missing required field {given.field('kind')}: one of {listing(LayerKind)}"
+        )
     kind = given.choice("kind", [str(kind) for kind in LayerKind])
     return None if kind is None else LayerKind(kind)
 
@@ -198,7 +200,7 @@ def _of_kind(given: Table, kind: LayerKind | None) -> Table:
         kinds = LAYER_OPTIONS.get(option, _ALL)
         if kind not in kinds:
             del options[option]
-            given.fault(
+            given.note_fault(
                 f"Field {given.field(option)} is for {' and '.join(kinds)} layers only: the `kind`"
                 f" of this one is `{kind}`"
             )
@@ -214,38 +216,44 @@ def _name(options: Table, project: ProjectFacts) -> str:
     if name is None:
         return ""
     if "@" in name:
-        options.fault(f"{place} cannot hold `@`, which stands between a layer's name and version")
+        options.note_fault(
+            f"{place} cannot hold `@`, which stands between a layer's name and version"
+        )
     elif not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
-        options.fault(
+        options.note_fault(
             f"{place} must only contain ASCII letters/digits, underscores, hyphens, and periods,"
             " and must begin and end with ASCII letters/digits, because it is a folder's name"
         )
     elif len(name) > MAX_NAME_LENGTH:
-        options.fault(f"{place} cannot be longer than {MAX_NAME_LENGTH} characters")
+        options.note_fault(f"{place} cannot be longer than {MAX_NAME_LENGTH} characters")
     elif is_windows_device(name):
-        options.fault(f"{place} cannot be the name of a device, which Windows reserves: `{name}`")
+        options.note_fault(
+            f"{place} cannot be the name of a device, which Windows reserves: `{name}`"
+        )
     return name
 
 
 def _base_layers(options: Table, kind: LayerKind | None, root: Path) -> tuple[Path, ...]:
     field = options.field("base-layers")
     if "base-layers" not in options and kind in _UPPER:
-        options.fault(f"Missing required field {field}: the folders of the layers under this one")
+        options.note_fault(
+            f"Missing required field {field}: the folders of the layers under this one"
+        )
     entries = options.strings("base-layers", "Base layer")
     if options.options.get("base-layers") == []:
-        options.fault(f"Field {field} must name the folder of one layer at least")
+        options.note_fault(f"Field {field} must name the folder of one layer at least")
     found: dict[Path, str] = {}
     for place, entry in entries or []:
         folder = Path(os.path.normpath(root / entry))
         if path_fault(entry):
-            options.fault(
+            options.note_fault(
                 f"{place} {path_fault(entry)}, because every checkout must build the same stack:"
                 f" `{entry}`"
             )
         elif folder == Path(os.path.normpath(root)):
-            options.fault(f"{place} is the project itself: `{entry}`")
+            options.note_fault(f"{place} is the project itself: `{entry}`")
         elif folder in found:
-            options.fault(f"{place} is there already, as `{found[folder]}`: `{entry}`")
+            options.note_fault(f"{place} is there already, as `{found[folder]}`: `{entry}`")
         else:
             found[folder] = entry
     return tuple(found)
@@ -259,9 +267,9 @@ def _launch_module(options: Table) -> str | None:
     if is_module_path(entry):
         return _module_path(options, place, entry)
     if "\\" in entry:
-        options.fault(f"{place} {path_fault(entry)}: `{entry}`")
+        options.note_fault(f"{place} {path_fault(entry)}: `{entry}`")
     elif not all(part.isidentifier() for part in entry.split(".")):
-        options.fault(
+        options.note_fault(
             f"{place} must be a dotted name, as of `python -m`, or a relative path with a `/` or"
             f" with the suffix `.py`: `{entry}`"
         )
@@ -279,7 +287,7 @@ def _support_modules(options: Table) -> tuple[str, ...]:
             continue
         name = module_name(entry)
         if name in names:
-            options.fault(
+            options.note_fault(
                 f"{place} has the module name `{name}`, which `{names[name]}` has already:"
                 f" `{entry}`"
             )
@@ -298,7 +306,7 @@ def _module_path(options: Table, place: str, entry: str) -> str | None:
     elif not fault and not name.isidentifier():
         fault = f"must end with a name that can be imported, which `{name}` cannot"
     if fault:
-        options.fault(f"{place} {fault}: `{entry}`")
+        options.note_fault(f"{place} {fault}: `{entry}`")
         return None
     return entry
 
@@ -310,11 +318,11 @@ def _lock_file(options: Table, root: Path) -> Path:
     path = Path(os.path.normpath(root / entry))
     place = f"Field {options.field('lock-file')}"
     if path_fault(entry):
-        options.fault(f"{place} {path_fault(entry)}: `{entry}`")
+        options.note_fault(f"{place} {path_fault(entry)}: `{entry}`")
     elif leaves_folder(entry):
-        options.fault(f"{place} must lie in the project's folder: `{entry}`")
+        options.note_fault(f"{place} must lie in the project's folder: `{entry}`")
     elif entry.endswith("/") or not is_valid_pylock_path(path):
-        options.fault(
+        options.note_fault(
             f"{place} must name a file `pylock.toml` or `pylock.<name>.toml`, without a dot in"
             f" `<name>` (PEP 751): `{entry}`"
         )

@@ -24,14 +24,14 @@ def read_platforms(options: Table) -> tuple[str, ...]:
     if given is None:
         return ()
     if not options.options["platforms"]:
-        options.fault(f"Field {options.field('platforms')} must name a target platform")
+        options.note_fault(f"Field {options.field('platforms')} must name a target platform")
     found = set()
     for place, name in given:
         if name not in PLATFORMS:
             meant = did_you_mean(name, PLATFORMS) or f"; valid are {listing(PLATFORMS)}"
-            options.fault(f"{place} is no target platform: `{name}`{meant}")
+            options.note_fault(f"{place} is no target platform: `{name}`{meant}")
         elif name in found:
-            options.fault(f"{place} is there already: `{name}`")
+            options.note_fault(f"{place} is there already: `{name}`")
         found.add(name)
     return tuple(name for name in PLATFORMS if name in found)
 
@@ -45,7 +45,7 @@ def read_oldest_systems(options: Table) -> OldestSystems:
             if system is None:
                 continue
             if any(other.family == system.family for other in found):
-                options.fault(f"{place} is another release of {system.family.name}: `{text}`")
+                options.note_fault(f"{place} is another release of {system.family.name}: `{text}`")
             else:
                 found.append(system)
     return OldestSystems(tuple(found))
@@ -56,10 +56,10 @@ def _values(options: Table, option: str, families: Sequence[SystemFamily]) -> li
     value = options.options.get(option)
     if isinstance(value, list) and len(families) > 1:
         if not value:
-            options.fault(f"Field {options.field(option)} must name a release")
+            options.note_fault(f"Field {options.field(option)} must name a release")
         return options.strings(option, "Release") or []
     if option in options and len(families) > 1 and not isinstance(value, str):
-        options.fault(f"Field {options.field(option)} must be a string or an array of strings")
+        options.note_fault(f"Field {options.field(option)} must be a string or an array of strings")
         return []
     text = options.string(option)
     return [] if text is None else [(f"Field {options.field(option)}", text)]
@@ -80,7 +80,7 @@ def _oldest_system(
         fault = f"from `{first}` to `{family.since(family.last).spelled}`, not `{text}`"
     else:
         fault = f"{_such(families)}, not `{text}`"
-    options.fault(f"{place} must be {fault}")
+    options.note_fault(f"{place} must be {fault}")
     return None
 
 

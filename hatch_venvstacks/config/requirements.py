@@ -56,17 +56,17 @@ def read_requirements(table: Table, project: ProjectFacts) -> tuple[str, ...]:
     ``dependency-groups`` add to either. A requirement on features of the project itself stands for
     what these features require. Faults are noted in ``table``.
     """
-    wanted = [
+    everything = [
         *_own(table, project),
         *_of_features(table, project),
         *_of_dependency_groups(table, project),
     ]
     found = set()
-    for each in wanted:
-        for place, requirement in _without_self(table, project, each):
+    for wanted in everything:
+        for place, requirement in _without_self(table, project, wanted):
             if requirement.url:
                 # Said without the address, which may hold a password.
-                table.fault(
+                table.note_fault(
                     f"{place} is a direct reference (`{requirement.name} @ …`), which layers do not"
                     " support yet: put its wheel into an index or a find-links folder, and require"
                     " it by name"
@@ -89,12 +89,12 @@ def read_excluded(table: Table, requirements: Iterable[str]) -> tuple[str, ...]:
         try:
             name = canonicalize_name(text, validate=True)
         except InvalidName:
-            table.fault(f"{place} is not a name of a package: `{text}`")
+            table.note_fault(f"{place} is not a name of a package: `{text}`")
             continue
         if name in required:
-            table.fault(f"{place} is required by the layer itself: `{text}`")
+            table.note_fault(f"{place} is required by the layer itself: `{text}`")
         elif name in found:
-            table.fault(f"{place} is there already: `{text}`")
+            table.note_fault(f"{place} is there already: `{text}`")
         found.add(name)
     return tuple(sorted(found))
 
@@ -122,7 +122,7 @@ def _of_features(table: Table, project: ProjectFacts) -> Iterator[_Wanted]:
         if name in features:
             yield from _parsed(table, _of_feature(name, features))
         else:
-            table.fault(
+            table.note_fault(
                 f"{place} is not defined in field `project.optional-dependencies`: `{feature}`"
                 f"{_among(name, features)}"
             )
@@ -138,7 +138,7 @@ def _of_dependency_groups(table: Table, project: ProjectFacts) -> Iterator[_Want
     for place, group in table.strings("dependency-groups", "Dependency group") or []:
         name = canonicalize_name(group)
         if name not in known:
-            table.fault(
+            table.note_fault(
                 f"{place} is not defined in table `dependency-groups`: `{group}`"
                 f"{_among(name, known)}"
             )
@@ -147,10 +147,10 @@ def _of_dependency_groups(table: Table, project: ProjectFacts) -> Iterator[_Want
             texts = resolve_dependency_groups(project.dependency_groups, group)
         except ExceptionGroup as errors:
             for error in errors.exceptions:
-                table.fault(f"{place} is not valid: {_words(error)}")
+                table.note_fault(f"{place} is not valid: {_words(error)}")
         except InvalidRequirement as error:
             # packaging 26.1 does not gather this one with the others.
-            table.fault(f"{place} is not valid: {_words(error)}")
+            table.note_fault(f"{place} is not valid: {_words(error)}")
         else:
             yield from _parsed(
                 table, _placed(texts, f"Dependency `{{}}` of dependency group `{name}`")
@@ -168,7 +168,7 @@ def _without_self(
         yield wanted
         return
     if not requirement.extras:
-        table.fault(
+        table.note_fault(
             f"{place} has the name of the project itself: give the project another name, and the"
             " layer this one with the option `name`; or, if the project itself is meant, set"
             " `include-project`"
@@ -176,7 +176,7 @@ def _without_self(
     features = project.features
     for extra in sorted(canonicalize_name(extra) for extra in requirement.extras):
         if extra not in features:
-            table.fault(
+            table.note_fault(
                 f"{place} asks for the project's own feature `{extra}`, which is not defined in"
                 f" field `project.optional-dependencies`{_among(extra, features)}"
             )
@@ -205,7 +205,7 @@ def _parsed(table: Table, placed: Iterable[tuple[str, str]]) -> Iterator[_Wanted
     for place, text in placed:
         requirement = _requirement(text)
         if isinstance(requirement, str):
-            table.fault(f"{place.replace('{}', text)} is not valid: {requirement}")
+            table.note_fault(f"{place.replace('{}', text)} is not valid: {requirement}")
         else:
             yield _Wanted(place.replace("{}", requirement.name), requirement)
 

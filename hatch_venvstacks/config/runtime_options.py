@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hatch_venvstacks.common.errors import did_you_mean, listing
@@ -24,7 +24,7 @@ def read_runtime(options: Table) -> RuntimeRequest:
     version = _version(options)
     # Where `python-source` is faulty, nobody knows whether `python` is needed.
     if "python" not in options and origin not in {None, RuntimeOrigin.HOST}:
-        options.fault(
+        options.note_fault(
             f"Missing required field {options.field('python')}: for example `cpython@3.11` (it may"
             " be left out only where `python-source` is `host`)"
         )
@@ -37,16 +37,17 @@ def _version(options: Table) -> str:
     if text is None:
         return ""
     place = f"Field {options.field('python')}"
-    number = r"(0|[1-9][0-9]?)"
-    release = re.fullmatch(rf"cpython@(3\.{number}(?:\.{number})?)", text)
+    number = r"(?:0|[1-9][0-9]?)"
+    version = rf"(?P<version>3\.(?P<minor>{number})(?:\.{number})?)"
+    release = re.fullmatch(rf"cpython@{version}", text)
     if release is None:
-        bare = re.fullmatch(rf"(?:python|cpython)?\W*(3\.{number}(?:\.{number})?)", text.lower())
-        meant = f"; did you mean `cpython@{bare[1]}`?" if bare else ""
-        options.fault(f"{place} must be `cpython@X.Y` or `cpython@X.Y.Z`, not `{text}`{meant}")
+        bare = re.fullmatch(rf"(?:python|cpython)?\W*{version}", text.lower())
+        meant = f"; did you mean `cpython@{bare['version']}`?" if bare else ""
+        options.note_fault(f"{place} must be `cpython@X.Y` or `cpython@X.Y.Z`, not `{text}`{meant}")
         return ""
-    if int(release[2]) < OLDEST_MINOR:
-        options.fault(f"{place} must be CPython 3.{OLDEST_MINOR} or later, not `{text}`")
-    return release[1]
+    if int(release["minor"]) < OLDEST_MINOR:
+        options.note_fault(f"{place} must be CPython 3.{OLDEST_MINOR} or later, not `{text}`")
+    return release["version"]
 
 
 def _origin(options: Table) -> RuntimeOrigin | None:
@@ -55,14 +56,14 @@ def _origin(options: Table) -> RuntimeOrigin | None:
     place = f"Field {options.field('python-source')}"
     if isinstance(value, dict):
         if not value:
-            options.fault(f"{place} must have the archive of one target platform at least")
+            options.note_fault(f"{place} must have the archive of one target platform at least")
         return RuntimeOrigin.ARCHIVE
     if not isinstance(value, str):
-        options.fault(f"{place} must be a string or a table")
+        options.note_fault(f"{place} must be a string or a table")
     elif value in names:
         return RuntimeOrigin(value)
     else:
-        options.fault(
+        options.note_fault(
             f"{place} must be one of {listing(names)}, or a table of archives, not `{value}`"
             f"{did_you_mean(value, names)}"
         )
@@ -74,35 +75,36 @@ def _archives(options: Table) -> Mapping[str, RuntimeArchive]:
         options.options["python-source"], options.faults, f"{options.location}.python-source"
     )
     found = {}
-    for platform, value in archives.options.items():
+    for platform in archives.options:
         if platform in PLATFORMS:
-            archive = _archive(archives, platform, value)
+            archive = _archive(archives, platform)
             if archive is not None:
                 found[platform] = archive
         else:
-            archives.fault(
+            archives.note_fault(
                 f"Unknown target platform {archives.field(platform)}"
                 f"{did_you_mean(platform, PLATFORMS) or f'; valid are {listing(PLATFORMS)}'}"
             )
     return found
 
 
-def _archive(archives: Table, platform: str, value: Any) -> RuntimeArchive | None:
+def _archive(archives: Table, platform: str) -> RuntimeArchive | None:
+    value = archives.options[platform]
     if not isinstance(value, dict):
-        archives.fault(
+        archives.note_fault(
             f"Field {archives.field(platform)} must be a table with the keys `url` and `sha256`"
         )
         return None
     table = Table(value, archives.faults, f"{archives.location}.{platform}")
-    table.unknown(["url", "sha256"])
+    table.note_unknown(["url", "sha256"])
     for option in ("url", "sha256"):
         if option not in table:
-            table.fault(f"Missing required field {table.field(option)}")
+            table.note_fault(f"Missing required field {table.field(option)}")
     url, sha256 = table.string("url"), table.string("sha256")
     if url is not None and _url_fault(url):
-        table.fault(f"Field {table.field('url')} {_url_fault(url)}")
+        table.note_fault(f"Field {table.field('url')} {_url_fault(url)}")
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        table.fault(f"Field {table.field('sha256')} must be 64 hexadecimal digits")
+        table.note_fault(f"Field {table.field('sha256')} must be 64 hexadecimal digits")
     return RuntimeArchive(url, sha256.lower()) if url and sha256 else None
 
 

@@ -37,7 +37,7 @@ class Table:
         """The full key of ``option`` in backticks."""
         return f"`{self.location}.{option}`"
 
-    def fault(self, message: str) -> None:
+    def note_fault(self, message: str) -> None:
         """Note a fault, on one line whatever the values in it are."""
         self.faults.append(printable(message))
 
@@ -45,9 +45,9 @@ class Table:
         """The option as a string that is not empty."""
         value = self.options.get(option)
         if option in self and not isinstance(value, str):
-            self.fault(f"Field {self.field(option)} must be a string")
+            self.note_fault(f"Field {self.field(option)} must be a string")
         elif value == "":
-            self.fault(f"Field {self.field(option)} cannot be an empty string")
+            self.note_fault(f"Field {self.field(option)} cannot be an empty string")
         else:
             return value
         return None
@@ -56,7 +56,7 @@ class Table:
         """The option as true or false."""
         value = self.options.get(option)
         if option in self and not isinstance(value, bool):
-            self.fault(f"Field {self.field(option)} must be a boolean")
+            self.note_fault(f"Field {self.field(option)} must be a boolean")
             return None
         return value
 
@@ -66,9 +66,9 @@ class Table:
         if option not in self:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
-            self.fault(f"Field {self.field(option)} must be an integer")
+            self.note_fault(f"Field {self.field(option)} must be an integer")
         elif not lowest <= value <= highest:
-            self.fault(
+            self.note_fault(
                 f"Field {self.field(option)} must be from {lowest} to {highest}, not {value}"
             )
         else:
@@ -79,7 +79,7 @@ class Table:
         """The option as one of ``choices``."""
         value, choices = self.string(option), list(choices)
         if value is not None and value not in choices:
-            self.fault(
+            self.note_fault(
                 f"Field {self.field(option)} must be one of {listing(choices)}, not `{value}`"
                 f"{did_you_mean(value, choices)}"
             )
@@ -96,25 +96,25 @@ class Table:
         if option not in self:
             return None
         if not isinstance(values, list):
-            self.fault(f"Field {self.field(option)} must be an array of strings")
+            self.note_fault(f"Field {self.field(option)} must be an array of strings")
             return None
         found = []
         for number, value in enumerate(values, 1):
             place = f"{element} #{number} in field {self.field(option)}"
             if not isinstance(value, str):
-                self.fault(f"{place} must be a string")
+                self.note_fault(f"{place} must be a string")
             elif not value:
-                self.fault(f"{place} cannot be an empty string")
+                self.note_fault(f"{place} cannot be an empty string")
             else:
                 found.append((place, value))
         return found
 
-    def unknown(self, known: Iterable[str]) -> None:
+    def note_unknown(self, known: Iterable[str]) -> None:
         """Note every option that is not ``known``, with what may have been meant."""
         known = list(known)
         for option in self.options:
             if option not in known:
-                self.fault(f"Unknown option {self.field(option)}{did_you_mean(option, known)}")
+                self.note_fault(f"Unknown option {self.field(option)}{did_you_mean(option, known)}")
 
 
 def path_fault(path: str) -> str:

@@ -115,9 +115,11 @@ def _matches(root: Path, workspace: object, key: str) -> Iterator[Path]:
 
 def _wants_members(uv_table: UvTable) -> bool:
     sources = uv_table.table.get("sources", {})
-    entries = sources.values() if isinstance(sources, dict) else ()
-    flat = (each for value in entries for each in (value if isinstance(value, list) else [value]))
-    return any(isinstance(each, dict) and "workspace" in each for each in flat)
+    values = sources.values() if isinstance(sources, dict) else ()
+    entries = (
+        entry for value in values for entry in (value if isinstance(value, list) else [value])
+    )
+    return any(isinstance(entry, dict) and "workspace" in entry for entry in entries)
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from hatch_venvstacks.config.uv_project import UvProject
+    from hatch_venvstacks.config.uv_project import UvProject, UvTable
 
 _FIELD = "tool.uv.sources"
 _KINDS = ("index", "path", "workspace", "git", "url")
 
 
 def read_sources(
-    table: Mapping[str, Any],
-    folder: Path,
+    uv_table: UvTable,
     project: UvProject,
     wanted: Mapping[str, AbstractSet[str]],
     faults: list[str],
 ) -> tuple[PackageSource, ...]:
-    """The sources that a raw ``[tool.uv]`` in ``folder`` has; faults are added to ``faults``.
+    """The sources that a table of ``project`` has; faults are added to ``faults``.
 
     ``wanted`` has the features (``"extra"``) and dependency groups (``"group"``) that the layer
     takes: sources for others do not count. Sources that a layer cannot have are no faults of the
@@ -37,7 +36,7 @@ def read_sources(
     """
     from packaging.utils import InvalidName, canonicalize_name
 
-    sources = table.get("sources", {})
+    sources = uv_table.table.get("sources", {})
     if not isinstance(sources, dict):
         faults.append(f"Field `{_FIELD}` must be a table")
         return ()
@@ -57,7 +56,7 @@ def read_sources(
             noted = [printable(fault) for fault in _faults(entry, place)]
             faults += noted
             if not noted and _counts(entry, wanted):
-                found.append(_source(name, entry, folder, project))
+                found.append(_source(name, entry, uv_table.folder, project))
     return tuple(found)
 
 

@@ -65,13 +65,14 @@ def read_uv(
     """
     wanted = {"extra": frozenset(features), "group": frozenset(dependency_groups)}
     settings = UvSettings()
-    for number, uv_table in enumerate(project.tables):
+    for uv_table in project.tables:
         noted: list[str] = []
         found = _settings(uv_table, noted)
-        sources = read_sources(uv_table.table, uv_table.folder, project, wanted, noted)
+        sources = read_sources(uv_table, project, wanted, noted)
         settings = _merged(settings, replace(found, sources=sources))
-        file = shown_path(uv_table.folder / "pyproject.toml", project.tables[0].folder)
-        place = "" if number == 0 else f" (in `{file}`)"
+        own = project.tables[0]
+        file = shown_path(uv_table.folder / "pyproject.toml", own.folder)
+        place = "" if uv_table is own else f" (in `{file}`)"
         faults += [f"{fault}{place}" for fault in noted]
     return settings
 
@@ -100,7 +101,10 @@ def _settings(uv_table: UvTable, faults: list[str]) -> UvSettings:
 
 def _of_table(table: Table, folder: Path) -> UvSettings:
     _check_requirements(table)
-    links = (_address(table, *each, folder) for each in _addresses(table, "find-links", "Location"))
+    links = (
+        _address(table, place, text, folder)
+        for place, text in _addresses(table, "find-links", "Location")
+    )
     return UvSettings(
         indexes=tuple(_indexes(table, folder)),
         exclude_newer=table.string("exclude-newer") or "",
@@ -115,11 +119,11 @@ def _check_requirements(table: Table) -> None:
             # Said without the text, and what packaging says of it: it may hold a password.
             fault = _requirement_fault(text)
             if fault:
-                table.fault(f"{place} {fault}")
+                table.note_fault(f"{place} {fault}")
     for place, text in _metadata_requirements(table):
         fault = _requirement_fault(text)
         if fault:
-            table.fault(f"{place} {fault}")
+            table.note_fault(f"{place} {fault}")
 
 
 def _metadata_requirements(table: Table) -> Iterator[tuple[str, str]]:
@@ -152,9 +156,9 @@ def _indexes(table: Table, folder: Path) -> Iterator[Index]:
         if index is None:
             continue
         if index.name and any(other.name == index.name for other in found):
-            table.fault(f"{place} has a name that another one has: `{index.name}`")
+            table.note_fault(f"{place} has a name that another one has: `{index.name}`")
         elif index.default and any(other.default for other in found):
-            table.fault(f"{place} is the second one with `default = true`")
+            table.note_fault(f"{place} is the second one with `default = true`")
         else:
             found.append(index)
     yield from found
@@ -175,24 +179,24 @@ def _index(table: Table, place: str, entry: Mapping[str, Any], folder: Path) -> 
     for key, kind in types.items():
         if not isinstance(entry.get(key, kind()), kind):
             what = "a string" if kind is str else "a boolean"
-            table.fault(f"Field `{key}` of {_inside(place)} must be {what}")
+            table.note_fault(f"Field `{key}` of {_inside(place)} must be {what}")
     if "url" not in entry:
-        table.fault(f"{place} has no `url`")
+        table.note_fault(f"{place} has no `url`")
     if len(table.faults) > before:
         return None
     name, form = entry.get("name", ""), entry.get("format", "simple")
     if "name" in entry and not is_index_name(name):
-        table.fault(
+        table.note_fault(
             f"Field `name` of {_inside(place)} must only contain ASCII letters/digits,"
             f" underscores, hyphens, and periods: `{name}`"
         )
     if form not in _FORMATS:
-        table.fault(
+        table.note_fault(
             f"Field `format` of {_inside(place)} must be one of `simple`, `flat`, not `{form}`"
         )
     explicit = entry.get("explicit", False)
     if explicit and not name:
-        table.fault(f"{place} is explicit, and thus needs a `name`")
+        table.note_fault(f"{place} is explicit, and thus needs a `name`")
     url = _address(table, f"Field `url` of {_inside(place)}", entry["url"], folder, name)
     options = {key: entry[key] for key in _INDEX_OPTIONS if key in entry}
     if url is None or len(table.faults) > before:
@@ -205,13 +209,13 @@ def _address(table: Table, place: str, text: str, folder: Path, name: str = "<NA
         return absolute_url(text, folder)
     except CredentialsError as error:
         variable = f"UV_INDEX_{re.sub(r'[^A-Za-z0-9<>]', '_', name or '<NAME>').upper()}"
-        table.fault(
+        table.note_fault(
             f"{place} {error}, which must not be in a file that is shared: set"
             f" `{variable}_USERNAME` and `{variable}_PASSWORD`, or use netrc or a keyring"
         )
     except AddressError as error:
         # Without the address, of which nobody knows what is in it.
-        table.fault(f"{place} {error}")
+        table.note_fault(f"{place} {error}")
     return None
 
 
@@ -222,14 +226,14 @@ def _addresses(table: Table, option: str, element: str) -> list[tuple[str, str]]
 def _tables(table: Table, option: str, element: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     values = table.options.get(option, [])
     if not isinstance(values, list):
-        table.fault(f"Field {table.field(option)} must be an array of tables")
+        table.note_fault(f"Field {table.field(option)} must be an array of tables")
         return
     for number, value in enumerate(values, 1):
         place = f"{element} #{number} in field {table.field(option)}"
         if isinstance(value, dict):
             yield place, value
         else:
-            table.fault(f"{place} must be a table")
+            table.note_fault(f"{place} must be a table")
 
 
 def _inside(place: str) -> str:
@@ -244,7 +248,8 @@ def _merged(own: UvSettings, outer: UvSettings) -> UvSettings:
         # A second default would take part as an ordinary index.
         replace(index, default=False, explicit=True) if index.default and has_default else index
         for index in outer.indexes
-        if index.name not in names and not any(same_url(index.url, o.url) for o in own.indexes)
+        if index.name not in names
+        and not any(same_url(index.url, nearer.url) for nearer in own.indexes)
     ]
     packages = {source.name for source in own.sources}
     return UvSettings(
