@@ -29,22 +29,22 @@ _OWN = "share"
 def link_data(
     layers: Sequence[LayerContents],
     layout: Layout,
-    packages: PackageFiles,
-    libraries: Iterable[Link] = (),
+    package_files: PackageFiles,
+    library_links: Iterable[Link] = (),
 ) -> list[Link]:
     """The links of the top one of ``layers``, which are in import order, to data files below it.
 
     Modules, headers and what starts Python are not among them: those of a layer below are used from
-    there. Of two layers that have a file, the first one counts. ``packages`` are the files that
-    packages of the top layer have below it, and ``libraries`` links that it has anyway. On Windows
-    there are no links.
+    there. Of two layers that have a file, the first one counts. ``package_files`` are the files
+    that packages of the top layer have below it, and ``library_links`` links that it has anyway. On
+    Windows there are no links.
     """
     if layout.is_windows:
         return []
     top = layers[0].name
-    taken = [link.path for link in libraries]
+    taken = [link.path for link in library_links]
     # What is not to be linked belongs to the top layer.
-    owners = {**packages.beside, **dict.fromkeys(taken, top)}
+    owners = {**package_files.beside, **dict.fromkeys(taken, top)}
     headers = f"{layout.headers.partition('/')[0]}/"
     for layer in visible(layers):
         for part in layer.parts:

@@ -138,8 +138,10 @@ def compile_modules(
     tag = f"cpython-{minor.replace('.', '')}"
     arguments = [tag, str(_CHECKED if checked else _UNCHECKED)]
     command = [str(interpreter.absolute()), *_OPTIONS, "-c", _PROGRAM, *arguments]
-    parts = [jobs[start : start + _AT_ONCE] for start in range(0, len(jobs), _AT_ONCE)]
-    answers = chain(*run_on_all_cores(partial(_answers, command, part, work) for part in parts))
+    batches = [jobs[start : start + _AT_ONCE] for start in range(0, len(jobs), _AT_ONCE)]
+    answers = chain(
+        *run_on_all_cores(partial(_compile_batch, command, batch, work) for batch in batches)
+    )
     return sorted(
         (
             Member(_cache(job.name, tag), job.target)
@@ -196,7 +198,7 @@ def _cache(path: str, tag: str) -> str:
     return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
 
 
-def _answers(command: Sequence[str], jobs: Sequence[_Job], work: Path) -> list[bool]:
+def _compile_batch(command: Sequence[str], jobs: Sequence[_Job], work: Path) -> list[bool]:
     """Whether the process ``command`` has compiled each of ``jobs``."""
     text = json.dumps([[_text(job.source), job.name, _text(job.target)] for job in jobs])
     # Files: what a process says need not fit into memory.
@@ -219,11 +221,11 @@ def _answers(command: Sequence[str], jobs: Sequence[_Job], work: Path) -> list[b
         answers.seek(0)
         found = [answer.strip() == b"true" for answer in islice(answers, len(jobs))]
         if process.returncode or len(found) < len(jobs):
-            raise _failed(command[0], process.returncode, jobs[len(found) :], complaints)
+            raise _failure(command[0], process.returncode, jobs[len(found) :], complaints)
     return found
 
 
-def _failed(
+def _failure(
     interpreter: str, status: int, left: Sequence[_Job], complaints: IO[bytes]
 ) -> BuildError:
     complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - _WORDS))

@@ -49,8 +49,8 @@ class Destination:
 
     ``host`` and ``layout`` are the layouts of this machine and of ``platform``; ``interpreter`` is
     the path that the installer was given; ``python`` is the interpreter of the layer, in it.
-    ``extended`` are the ``__init__.py`` files of namespaces, by their paths in the layer, that are
-    to find parts in other layers.
+    ``extended_inits`` are the ``__init__.py`` files of namespaces, by their paths in the layer,
+    that are to find parts in other layers.
     """
 
     platform: TargetPlatform
@@ -58,7 +58,7 @@ class Destination:
     host: Layout
     interpreter: str
     python: str
-    extended: frozenset[str] = frozenset()
+    extended_inits: frozenset[str] = frozenset()
 
     def path(self, path: str, *, executable: bool) -> str:
         """Where the file ``path`` of the prefix lies in the layer."""
@@ -200,7 +200,7 @@ def _launcher(entry: EntryPoint, destination: Destination) -> bytes:
 def _member(installed: Installed, path: str, destination: Destination) -> Member:
     member = member_of(path, installed.prefix / path)
     member = replace(member, path=destination.path(path, executable=member.executable))
-    if member.path in destination.extended:
+    if member.path in destination.extended_inits:
         return replace(member, content=extending(b"".join(read(member))))
     if posixpath.dirname(path) != destination.host.scripts:
         return member

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class Shaping:
     """What shapes the files of a distribution besides its wheel.
 
-    ``extended`` are paths of ``__init__.py`` files in the layer that are to find the parts of their
-    packages in other layers. ``dates`` are the modification times of distributions that have one of
-    their own. ``compiler`` compiles modules, if that is wanted.
+    ``extended_inits`` are paths of ``__init__.py`` files in the layer that are to find the parts of
+    their packages in other layers. ``dates`` are the modification times of distributions that have
+    one of their own. ``compiler`` compiles modules, if that is wanted.
     """
 
-    extended: frozenset[str]
+    extended_inits: frozenset[str]
     dates: Mapping[str, int]
     compiler: Compiler | None = None
 
@@ -66,7 +66,10 @@ def plan_installation(
         compiling = _compiling(shaping.compiler, len(wanted))
         found = plan_distributions(
             installation.unpack({*wanted, *rivals}),
-            replace(destination_of(installation.layer, workshop.host), extended=shaping.extended),
+            replace(
+                destination_of(installation.layer, workshop.host),
+                extended_inits=shaping.extended_inits,
+            ),
             installation.isolate,
             dates=shaping.dates,
             wanted=wanted,
@@ -122,7 +125,7 @@ def distribution_key(
         installation.layer.runtime.minor,
         _launchers(installation.layer),
         shared,
-        sorted(shaping.extended & part.files.keys()),
+        sorted(shaping.extended_inits & part.files.keys()),
         shaping.dates.get(part.name, MEMBER_TIME),
         _compiled(part.name, shaping.compiler),
     )

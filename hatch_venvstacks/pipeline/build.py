@@ -103,7 +103,7 @@ def _pack_layer(
     from hatch_venvstacks.archives.archive import DamagedSegmentError, pack
     from hatch_venvstacks.contents.layer_plans import plan_layer
 
-    project, reporter = session.projects.open(layer.spec.root), session.workshop.reporter
+    reporter = session.workshop.reporter
     for attempt in itertools.count():
         folder = work / f"attempt-{attempt}"
         plans, described = plan_layer(
