@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_venvstacks.composition.file_checks import PackageFiles
-    from hatch_venvstacks.composition.inventory import Inventory, LayerContents
+    from hatch_venvstacks.composition.inventory import LayerContents
     from hatch_venvstacks.model.layout import Layout
 
 # Every layer has its own description there.
@@ -51,7 +51,7 @@ def link_data(
             for path in part.outside(layout.site_packages):
                 # What is found below `sys.prefix`, and not by other means.
                 if "/" in path and not path.startswith(headers):
-                    linked = _is_linked(path, part, layer, layout)
+                    linked = _is_linked(path, layer, layout, is_native=path in part.natives)
                     owners.setdefault(path, layer.name if linked else top)
     own = parents([layout.program("python"), f"{layout.site_packages}/_", f"{_OWN}/_"])
     holders = {folder: {top} for folder in own}
@@ -64,9 +64,9 @@ def link_data(
     return [Link(path, owner) for path, owner in sorted(links.items()) if path not in taken]
 
 
-def _is_linked(path: str, part: Inventory, layer: LayerContents, layout: Layout) -> bool:
-    """Whether layers above ``layer`` get links to the file ``path`` of ``part``."""
-    if path not in part.natives:
+def _is_linked(path: str, layer: LayerContents, layout: Layout, *, is_native: bool) -> bool:
+    """Whether layers above ``layer`` get links to its file ``path``."""
+    if not is_native:
         return not path.startswith(f"{layout.scripts}/")
     return not is_excluded(layer, path)
 

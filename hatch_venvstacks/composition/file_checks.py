@@ -142,7 +142,7 @@ def package_files(layers: Sequence[LayerContents], site: str, *, links: bool) ->
         for part in layer.parts:
             if shared.isdisjoint(part.names_in(site)):
                 continue
-            for package, files in sorted(_guests(part, owners, layer).items()):
+            for package, files in sorted(_guests(part, owners, layer.name).items()):
                 owner = owners[package]
                 if owner.layer.name == top and links:
                     for path in files:
@@ -152,7 +152,7 @@ def package_files(layers: Sequence[LayerContents], site: str, *, links: bool) ->
                     owner.layer.name, layer.name, layers
                 ):
                     dotted = package[len(site) + 1 :].replace("/", ".")
-                    findings += _hidden(dotted, owner, part, files, layer)
+                    findings += _hidden(dotted, owner, files, part.name, layer.name)
     if beside:
         _add_others(beside, seen, owners)
     return PackageFiles(beside, tuple(findings))
@@ -174,15 +174,13 @@ def _packages(layers: Sequence[LayerContents], site: str, shared: set[str]) -> d
     return found
 
 
-def _guests(
-    part: Inventory, owners: Mapping[str, _Package], layer: LayerContents
-) -> dict[str, list[str]]:
+def _guests(part: Inventory, owners: Mapping[str, _Package], layer: str) -> dict[str, list[str]]:
     """The files of ``part``, in ``layer``, that lie in packages of which it has no module."""
     found: dict[str, list[str]] = {}
     own: set[str] = set()
     for path in part.files if owners else ():
         package = _package_of(path, owners)
-        if package is None or owners[package].layer is layer:
+        if package is None or owners[package].layer.name == layer:
             continue
         if module_of(posixpath.basename(path)) is not None:
             own.add(package)
@@ -200,18 +198,21 @@ def _package_of(path: str, packages: Container[str]) -> str | None:
 
 
 def _hidden(
-    dotted: str, owner: _Package, part: Inventory, files: Sequence[str], layer: LayerContents
+    dotted: str, owner: _Package, files: Sequence[str], distribution: str, layer: str
 ) -> Iterator[Finding]:
-    """What the package ``dotted`` of ``owner`` does not find of the ``files`` of ``part``."""
+    """What the package ``dotted`` of ``owner`` does not find of ``files``.
+
+    These are of the ``distribution`` in ``layer``, which are named.
+    """
     lost = sorted({*files} - {path for part in owner.layer.parts for path in part.files})
     if not lost:
         return
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     yield Finding(
         Check.HIDDEN_FILE,
-        (dotted, part.name, owner.distribution, *lost),
+        (dotted, distribution, owner.distribution, *lost),
         f"The package `{dotted}` of `{owner.distribution}` in layer `{owner.layer.name}` does not"
-        f" find `{lost[0]}`{more}, which `{part.name}` in layer `{layer.name}` puts into its"
+        f" find `{lost[0]}`{more}, which `{distribution}` in layer `{layer}` puts into its"
         " folder",
     )
 
