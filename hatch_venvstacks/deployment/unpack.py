@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK = 1 << 20
+# How a zip file begins: an entry, the end of one without entries, or the mark of one in parts
+# (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.7, 4.3.16, 8.5.3). All of it
+# counts, because a tar file begins with a name, which may be `PK…`.
+_ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\b")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def unpack(archive: Path, folder: Path, name: str, *, skipped: tuple[str, ...] =
     except _damages() as cause:
         raise UnpackError(
             f"The archive `{name}` cannot be unpacked: {cause}",
-            hint="It is to be a `.tar.gz`, `.tar.zst`, `.tar.xz` or `.zip` file",
+            hint="It is to be a `.tar`, `.tar.gz`, `.tar.zst`, `.tar.xz` or `.zip` file",
         ) from cause
     except OSError as cause:
         # A full or read-only disk is not the archive's fault, as a name is that is too long.
@@ -102,7 +106,7 @@ def _damages() -> tuple[type[Exception], ...]:
 def _members(file: IO[bytes]) -> Iterator[_Member]:
     magic = file.read(6)
     file.seek(0)
-    if magic.startswith(b"PK"):
+    if magic.startswith(_ZIP):
         return _zip_members(file)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
         import zstandard

@@ -74,6 +74,17 @@ def test_kinds_of_tar_files(tmp_path: Path, pack: Callable[[bytes], bytes]) -> N
     assert (folder / "lib" / "hard").stat().st_nlink == 1
 
 
+@pytest.mark.parametrize("name", ["PK", "PK34/x", "PKI/x"])
+def test_tar_file_that_begins_like_a_zip_file(tmp_path: Path, name: str) -> None:
+    assert (unpacked(tmp_path, tar_bytes(member(name))) / name).read_bytes() == b"x"
+
+
+def test_zip_file_without_entries(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    zipfile.ZipFile(buffer, "w").close()
+    assert list(unpacked(tmp_path, buffer.getvalue()).iterdir()) == []
+
+
 def test_zip_files(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
