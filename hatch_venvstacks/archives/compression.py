@@ -2,7 +2,8 @@
 
 These units are a zstd frame (:rfc:`8878`, section 3), an ``.xz`` stream
 (https://tukaani.org/xz/xz-file-format.txt, section 2) and a gzip member (:rfc:`1952`, section 2.2).
-Nothing but level, size and content goes into their bytes, and the version of the library.
+Nothing but level, size and content goes into their bytes, and the version of the library. Where an
+archive is not compressed, its algorithm is ``""``, and the unit is the content.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # For zstd that is the option's own: there are higher ones.
-_HIGHEST_LEVEL = {"zstd": 19, "xz": 9, "gzip": 9, "deflate": 9}
+_HIGHEST_LEVEL = {"": 0, "zstd": 19, "xz": 9, "gzip": 9, "deflate": 9}
 
 # Deflate, no fields, no time, no hint at the level, no system: what zlib itself would write there
 # differs from build to build.
@@ -41,7 +42,7 @@ def open_stream(compression: Compression, file: IO[bytes], size: int) -> Stream:
 
     Its work is done without the interpreter's lock.
     """
-    compressors = {"zstd": _zstd, "xz": _xz, "gzip": _Gzip}
+    compressors = {"": _Nothing, "zstd": _zstd, "xz": _xz, "gzip": _Gzip}
     return Stream(compressors[compression.algorithm](compression.level, size), file)
 
 
@@ -63,6 +64,8 @@ def library_version(algorithm: str) -> str:
 
     :raises BuildError: where this Python was built without it.
     """
+    if not algorithm:
+        return ""
     if algorithm == "zstd":
         import zstandard
 
@@ -103,6 +106,19 @@ class _Compressor(Protocol):
     def compress(self, data: bytes, /) -> bytes: ...
 
     def flush(self) -> bytes: ...
+
+
+class _Nothing:
+    """What stands for a compressor where there is none."""
+
+    def __init__(self, level: int, size: int) -> None:
+        pass
+
+    def compress(self, data: bytes, /) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
 
 
 def _zstd(level: int, size: int) -> _Compressor:
@@ -154,7 +170,8 @@ class _Gzip:
 class Compression:
     """What the bytes of an archive depend on besides its content.
 
-    ``level`` is the level of the ``algorithm``, ``library`` the version of what does it here.
+    ``level`` is the level of the ``algorithm``, ``library`` the version of what does it here. For
+    what is not compressed, they are ``""``, 0 and ``""``.
     """
 
     algorithm: str

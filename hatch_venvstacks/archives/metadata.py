@@ -9,6 +9,7 @@ from hatch_venvstacks.deployment.published import FORMAT
 
 if TYPE_CHECKING:
     from hatch_venvstacks.archives.archive import Archive
+    from hatch_venvstacks.archives.compression import Compression
     from hatch_venvstacks.model.lock import Lock
 
 
@@ -36,13 +37,19 @@ def describe_archive(archive: Archive, lock: Lock, layer_json: dict[str, Any]) -
             "format": str(archive.format),
             "size": archive.size,
             "sha256": archive.sha256,
-            "compression": {
-                "algorithm": archive.compression.algorithm,
-                "level": archive.compression.level,
-                "library": archive.compression.library,
-            },
+            "compression": _describe_compression(archive.compression),
         },
         "layer": layer_json,
         "lock": {"sha256": file_sha256(lock.path)},
         "segments": segments,
+    }
+
+
+def _describe_compression(compression: Compression) -> dict[str, Any] | None:
+    if not compression.algorithm:
+        return None
+    return {
+        "algorithm": compression.algorithm,
+        "level": compression.level,
+        "library": compression.library,
     }

@@ -1,4 +1,4 @@
-"""Plans as a compressed tar file: a run of tar members each, compressed on its own.
+"""Plans as a tar file: a run of tar members each, compressed on its own, or as it is.
 
 The bytes of a segment depend on its plan and nothing else: owner, mode, time and order of members
 are set here. Concatenated segments are one valid archive: a compressed file may consist of several

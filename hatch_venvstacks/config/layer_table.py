@@ -129,8 +129,7 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         support_modules=_support_modules(options),
         lock_file=_lock_file(options, root),
         archive_format=_archive_format(options),
-        compression_level=options.integer("compression-level", 1, MAX_COMPRESSION_LEVEL)
-        or DEFAULT_COMPRESSION_LEVEL,
+        compression_level=_compression_level(options),
         bytecode=options.boolean("bytecode") is not False,
         platforms=read_platforms(options),
         oldest_systems=read_oldest_systems(options),
@@ -332,3 +331,14 @@ def _lock_file(options: Table, root: Path) -> Path:
 def _archive_format(options: Table) -> ArchiveFormat | None:
     name = options.choice("archive-format", [str(known) for known in ArchiveFormat])
     return None if name is None else ArchiveFormat(name)
+
+
+def _compression_level(options: Table) -> int:
+    option = "compression-level"
+    if options.options.get("archive-format") == ArchiveFormat.TAR and option in options:
+        options.fault(
+            f"Field {options.field(option)} cannot be set, because the `archive-format` is `tar`,"
+            " which is not compressed"
+        )
+        return DEFAULT_COMPRESSION_LEVEL
+    return options.integer(option, 1, MAX_COMPRESSION_LEVEL) or DEFAULT_COMPRESSION_LEVEL

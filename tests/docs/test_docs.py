@@ -261,6 +261,12 @@ XZ = {"algorithm": "xz", "level": 9, "library": "cpython-3.11.7"}
         ({"file": "a.tar.xz", "format": "tar.xz", "compression": XZ}, ""),
         ({"file": "a.tar.xz", "format": "tar.xz", "compression": {**XZ, "level": 19}}, "19"),
         ({"file": "a.tar.gz", "format": "tar.xz", "compression": XZ}, "a.tar.gz"),
+        ({"file": "a.tar", "format": "tar", "compression": None}, ""),
+        ({"file": "a.tar", "format": "tar"}, "zstd"),
+        ({"file": "a.tar.gz", "format": "tar", "compression": None}, "a.tar.gz"),
+        ({"file": "a.tar"}, "a.tar"),
+        ({"compression": None}, "None"),
+        ({"file": "a.zip", "format": "zip", "compression": None}, "None"),
         ({"file": "a.tar.bz2", "format": "tar.bz2"}, "tar.bz2"),
     ],
 )

@@ -59,7 +59,7 @@ def test_each_format(monorepo: Monorepo, tmp_path: Path) -> None:
     )
     archives = [built(monorepo, runtime, "tar.gz"), built(monorepo, framework, "tar.xz")]
     scripts = {"scripts": {"app": "app:main"}}
-    for archive_format in ("zip", "tar.xz", "tar.gz", "tar.zst"):
+    for archive_format in ("zip", "tar.xz", "tar.gz", "tar", "tar.zst"):
         application = monorepo.layer(
             APPLICATION, base=[FRAMEWORK], project=scripts, archive_format=archive_format
         )

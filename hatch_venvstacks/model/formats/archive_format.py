@@ -18,6 +18,7 @@ class ArchiveFormat(str, Enum):
     TAR_ZST = "tar.zst"
     TAR_XZ = "tar.xz"
     TAR_GZ = "tar.gz"
+    TAR = "tar"
     ZIP = "zip"
 
     def __str__(self) -> str:
@@ -30,11 +31,12 @@ class ArchiveFormat(str, Enum):
 
     @property
     def algorithm(self) -> str:
-        """The name of what compresses them, as metadata has it."""
+        """The name of what compresses them, as metadata has it; empty where nothing does."""
         return {
             ArchiveFormat.TAR_ZST: "zstd",
             ArchiveFormat.TAR_XZ: "xz",
             ArchiveFormat.TAR_GZ: "gzip",
+            ArchiveFormat.TAR: "",
             ArchiveFormat.ZIP: "deflate",
         }[self]
 

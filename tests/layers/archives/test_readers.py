@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import importlib
 import io
 import lzma
@@ -38,6 +39,7 @@ PROGRAMS = {
 }
 SIZE = 2 * 2**20
 tar_formats = pytest.mark.parametrize("archive_format", TAR_FORMATS, ids=str)
+compressed_formats = pytest.mark.parametrize("archive_format", PROGRAMS, ids=str)
 all_formats = pytest.mark.parametrize("archive_format", ArchiveFormat, ids=str)
 
 
@@ -65,6 +67,8 @@ def plain(archive: Archive) -> Any:
     if archive.format is ArchiveFormat.TAR_ZST:
         reader = zstandard.ZstdDecompressor()
         return reader.stream_reader(archive.path.open("rb"), read_across_frames=True)
+    if archive.format is ArchiveFormat.TAR:
+        return archive.path.open("rb")
     opened = {ArchiveFormat.TAR_XZ: lzma.open, ArchiveFormat.TAR_GZ: gzip.open}
     return opened[archive.format](archive.path)  # type: ignore[operator]
 
@@ -112,7 +116,7 @@ def run(command: Sequence[str | Path], cwd: Path) -> None:
     assert said.stdout == said.stderr == b""
 
 
-@tar_formats
+@compressed_formats
 @pytest.mark.parametrize("way", ["by name", "by content", "by program"])
 def test_gnu_tar(root: Path, archive_format: ArchiveFormat, way: str) -> None:
     program = PROGRAMS[archive_format]
@@ -126,6 +130,15 @@ def test_gnu_tar(root: Path, archive_format: ArchiveFormat, way: str) -> None:
     check_times(root)
 
 
+@pytest.mark.parametrize("way", ["by name", "by content"])
+def test_gnu_tar_without_a_program(root: Path, way: str) -> None:
+    path = packed(ArchiveFormat.TAR, root.parent / "out").path
+    path = path.rename(path.parent / "plain") if way != "by name" else path
+    run(["tar", *(["-a"] if way == "by name" else []), "-xf", path], root)
+    check_tree(root)
+    check_times(root)
+
+
 @all_formats
 def test_bsdtar(root: Path, archive_format: ArchiveFormat) -> None:
     run(["bsdtar", "-xf", packed(archive_format, root.parent / "out").path], root)
@@ -133,7 +146,7 @@ def test_bsdtar(root: Path, archive_format: ArchiveFormat) -> None:
     check_times(root)
 
 
-@tar_formats
+@compressed_formats
 def test_programs_that_decompress(tmp_path: Path, archive_format: ArchiveFormat) -> None:
     program, archive = PROGRAMS[archive_format], packed(archive_format, tmp_path / "out")
     content = content_of(archive)
@@ -183,7 +196,7 @@ def test_tarfile(root: Path, archive_format: ArchiveFormat, by_name: bool) -> No
     check_times(root)
 
 
-@tar_formats
+@compressed_formats
 @pytest.mark.parametrize("by_name", [True, False])
 def test_tarfile_as_a_stream_stops_early(
     tmp_path: Path, archive_format: ArchiveFormat, by_name: bool
@@ -198,6 +211,14 @@ def test_tarfile_as_a_stream_stops_early(
     except EOFError:
         pass
     assert "layer/own" not in names
+
+
+@pytest.mark.parametrize("mode", ["r|", "r|*"])
+def test_tarfile_as_a_stream_that_is_not_compressed(root: Path, mode: Any) -> None:
+    with tarfile.open(packed(ArchiveFormat.TAR, root.parent / "out").path, mode) as tar:
+        extract(tar, root)
+    check_tree(root)
+    check_times(root)
 
 
 @all_formats
@@ -257,7 +278,7 @@ def test_same_bytes_whatever_the_machine_is_like(
     assert len(found) == 1
 
 
-@tar_formats
+@compressed_formats
 def test_each_segment_is_a_unit(tmp_path: Path, archive_format: ArchiveFormat) -> None:
     archive = packed(archive_format, tmp_path / "out")
     readers: dict[ArchiveFormat, Callable[[], Any]] = {
@@ -275,6 +296,21 @@ def test_each_segment_is_a_unit(tmp_path: Path, archive_format: ArchiveFormat) -
         assert file.read() == b""
     assert len(parts) == len(plans()) + 1
     assert b"".join(parts) == content_of(archive)
+
+
+def test_each_segment_is_a_run_of_members(tmp_path: Path) -> None:
+    archive = packed(ArchiveFormat.TAR, tmp_path / "out")
+    names = []
+    with archive.path.open("rb") as file:
+        for segment in archive.segments:
+            part = file.read(segment.size)
+            assert hashlib.sha256(part).hexdigest() == segment.sha256
+            with tarfile.open(fileobj=io.BytesIO(part), mode="r:") as tar:
+                names.append([info.name for info in tar])
+        assert file.read() == b""
+    planned = [[f"layer/{m.path}" for m in one.members] for one in plans()]
+    assert names[1:] == planned
+    assert part.endswith(END_OF_ARCHIVE)
 
 
 # Not xz: it would take longer than the others together, and has no sizes in 32 bits.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CONTENT = "".join(f"{number * number}\n" for number in range(50_000)).encode()
 RELEASE = ".".join(str(part) for part in sys.version_info[:3])
 READERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
     "zstd": lambda data: zstandard.ZstdDecompressor().decompress(data),
     "xz": lzma.decompress,
     "gzip": gzip.decompress,
@@ -59,7 +60,7 @@ def test_unit_holds_what_was_written(algorithm: str) -> None:
 def test_unit_of_nothing(algorithm: str) -> None:
     for parts in ((), (b"",)):
         written = unit(algorithm, 3, *parts)
-        assert written
+        assert bool(written) == bool(algorithm)
         assert READERS[algorithm](written) == b""
 
 
@@ -107,6 +108,7 @@ def test_how_far_zstd_looks_back(level: int, size: int, window: int) -> None:
 def test_versions_of_libraries() -> None:
     assert library_version("zstd") == ".".join(map(str, zstandard.ZSTD_VERSION))
     assert library_version("gzip") == library_version("deflate") == zlib.ZLIB_RUNTIME_VERSION
+    assert library_version("") == ""
     assert re.fullmatch(rf"5\.\d+\.\d+\w*|cpython-{RELEASE}", library_version("xz"))
 
 
@@ -150,6 +152,7 @@ def test_python_without_lzma(monkeypatch: pytest.MonkeyPatch) -> None:
         ("tar.zst", "zstd", [1, 9, 10, 19]),
         ("tar.xz", "xz", [1, 9, 9, 9]),
         ("tar.gz", "gzip", [1, 9, 9, 9]),
+        ("tar", "", [0, 0, 0, 0]),
         ("zip", "deflate", [1, 9, 9, 9]),
     ],
 )

@@ -118,6 +118,7 @@ def test_keys_do_not_cross(tmp_path: Path) -> None:
         kept_in(store, "other"),
         kept_in(store, "top", level=2),
         kept_in(store, "top", ArchiveFormat.TAR_XZ),
+        kept_in(store, "top", ArchiveFormat.TAR),
         kept_in(store, "top", ArchiveFormat.ZIP),
     ):
         assert other.find(ONE.key) is None

@@ -81,6 +81,7 @@ def test_compression_in_the_metadata(tmp_path: Path) -> None:
             (ArchiveFormat.TAR_XZ, 6),
             (ArchiveFormat.TAR_XZ, 19),
             (ArchiveFormat.TAR_GZ, 19),
+            (ArchiveFormat.TAR, 19),
             (ArchiveFormat.ZIP, 4),
             (ArchiveFormat.ZIP, 19),
         ]
@@ -93,6 +94,7 @@ def test_compression_in_the_metadata(tmp_path: Path) -> None:
         {"algorithm": "xz", "level": 6, "library": library_version("xz")},
         {"algorithm": "xz", "level": 9, "library": library_version("xz")},
         {"algorithm": "gzip", "level": 9, "library": zlib.ZLIB_RUNTIME_VERSION},
+        None,
         {"algorithm": "deflate", "level": 4, "library": zlib.ZLIB_RUNTIME_VERSION},
         {"algorithm": "deflate", "level": 9, "library": zlib.ZLIB_RUNTIME_VERSION},
     ]

@@ -124,6 +124,15 @@ def test_compressed_segment(tmp_path: Path) -> None:
     assert decompressed(tmp_path / "t") + END_OF_ARCHIVE == tar_bytes(one)
 
 
+def test_segment_that_is_not_compressed(tmp_path: Path) -> None:
+    one = plan(Member("a", b"a" * 1000), Member("b", b""))
+    plain = compression_of(ArchiveFormat.TAR, 9)
+    compress(one, "top", plain, tmp_path / "s", last=True)
+    assert (tmp_path / "s").read_bytes() == tar_bytes(one)
+    compress(one, "top", plain, tmp_path / "t")
+    assert (tmp_path / "t").read_bytes() + END_OF_ARCHIVE == tar_bytes(one)
+
+
 def test_empty_plan(tmp_path: Path) -> None:
     compress(plan(), "top", ZSTD, tmp_path / "s", last=True)
     assert decompressed(tmp_path / "s") == END_OF_ARCHIVE

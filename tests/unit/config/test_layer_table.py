@@ -378,19 +378,19 @@ class TestLockFile:
 
 
 class TestArchiveFormat:
-    @pytest.mark.parametrize("value", ["tar.zst", "tar.xz", "tar.gz", "zip"])
+    @pytest.mark.parametrize("value", ["tar.zst", "tar.xz", "tar.gz", "tar", "zip"])
     def test_valid(self, value: str) -> None:
         assert str(parse({**RUNTIME, "archive-format": value}).archive_format) == value
 
     @pytest.mark.parametrize(
         ("value", "meant"),
-        [("tar.zstd", "tar.zst"), ("TAR.GZ", "tar.gz"), (".zip", "zip")],
+        [("tar.zstd", "tar.zst"), ("TAR.GZ", "tar.gz"), ("Tar", "tar"), (".zip", "zip")],
     )
     def test_unknown(self, value: str, meant: str) -> None:
         assert faults({**RUNTIME, "archive-format": value}) == [
             (
-                f"Field `{T}.archive-format` must be one of `tar.zst`, `tar.xz`, `tar.gz`, `zip`,"
-                f" not `{value}`; did you mean `{meant}`?"
+                f"Field `{T}.archive-format` must be one of `tar.zst`, `tar.xz`, `tar.gz`, `tar`,"
+                f" `zip`, not `{value}`; did you mean `{meant}`?"
             )
         ]
 
@@ -421,6 +421,17 @@ class TestNumbersAndBooleans:
             assert faults(table) == [
                 f"Field `{T}.compression-level` must be from 1 to 19, not {level}"
             ]
+
+    @pytest.mark.parametrize("value", [1, 9, 20, "9"])
+    def test_compression_level_of_what_is_not_compressed(self, value: object) -> None:
+        table = {**RUNTIME, "archive-format": "tar"}
+        assert parse(table).archive_format is ArchiveFormat.TAR
+        assert faults({**table, "compression-level": value}) == [
+            (
+                f"Field `{T}.compression-level` cannot be set, because the `archive-format` is"
+                " `tar`, which is not compressed"
+            )
+        ]
 
     @pytest.mark.parametrize("value", [0, 1, "true"])
     def test_include_project(self, value: object) -> None:

@@ -45,7 +45,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_archives_of_this_layer_in_all_formats(builder: VenvLayerBuilder, output: Path) -> None:
-    for suffix in ("tar.zst", "tar.xz", "tar.gz", "zip"):
+    for suffix in ("tar.zst", "tar.xz", "tar.gz", "tar", "zip"):
         archive = f"demo-1.0-linux_x86_64.{suffix}"
         publish(output, archive, {"layer": {"name": "demo"}})
     (output / "demo-2.0-win_arm64.zip.json").write_text('{"layer": {"name": "demo"}}', "utf-8")

@@ -18,4 +18,5 @@ def test_default_for_each_platform() -> None:
 
 
 def test_suffixes() -> None:
-    assert [one.suffix for one in ArchiveFormat] == [".tar.zst", ".tar.xz", ".tar.gz", ".zip"]
+    suffixes = [".tar.zst", ".tar.xz", ".tar.gz", ".tar", ".zip"]
+    assert [one.suffix for one in ArchiveFormat] == suffixes
