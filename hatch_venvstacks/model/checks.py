@@ -15,7 +15,7 @@ from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.model.spec import LOCATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hatch_venvstacks.common.reporter import Reporter
 
@@ -62,11 +62,17 @@ DEFAULTS: Levels = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check has found; ``names`` are what patterns may call it by."""
+    """One thing that a check has found; ``names`` are what patterns may call it by.
+
+    Findings that say the same ``message`` and count as much are one line. It lists their ``item``
+    after the message, once each, with one ``example`` and how many others there are.
+    """
 
     check: Check
     names: tuple[str, ...]
     message: str
+    item: str = ""
+    example: str = ""
 
 
 def level_of(finding: Finding, levels: Levels) -> Level:
@@ -84,24 +90,36 @@ def level_of(finding: Finding, levels: Levels) -> Level:
 def report(findings: Iterable[Finding], levels: Levels, layer: str, reporter: Reporter) -> None:
     """Warn of ``findings`` in ``layer``, or refuse it, as ``levels`` say.
 
-    :raises BuildError: with one line for each finding that is an error.
+    :raises BuildError: with one line for each message of findings that are errors.
     """
-    errors: list[Finding] = []
+    alike: dict[tuple[Level, Check, str], list[Finding]] = {}
     for finding in findings:
-        level = level_of(finding, levels)
-        if level is Level.ERROR:
-            errors.append(finding)
-        elif level is Level.WARNING:
-            reporter.warning(f"{finding.message} ({finding.check})")
+        key = level_of(finding, levels), finding.check, finding.message
+        alike.setdefault(key, []).append(finding)
+    for (level, check, _), found in alike.items():
+        if level is Level.WARNING:
+            reporter.warning(f"{_line(found)} ({check})")
+    errors = [found for (level, *_), found in alike.items() if level is Level.ERROR]
     if errors:
-        raise BuildError(
-            "\n".join(dict.fromkeys(finding.message for finding in errors)),
-            hint=_hint(errors, layer),
-        )
+        raise BuildError("\n".join(map(_line, errors)), hint=_hint(errors[0][0], layer))
 
 
-def _hint(errors: Sequence[Finding], layer: str) -> str:
-    first = errors[0]
+def _line(alike: Sequence[Finding]) -> str:
+    """What findings with one message say together, whatever their order is."""
+    examples: dict[str, set[str]] = {}
+    for finding in alike:
+        if finding.item:
+            examples.setdefault(finding.item, set()).add(finding.example)
+    items = [f"{item} ({_shortened(found)})" for item, found in sorted(examples.items())]
+    message = alike[0].message
+    return f"{message}: {', '.join(items)}" if items else message
+
+
+def _shortened(examples: Collection[str]) -> str:
+    return min(examples) + (f" and {len(examples) - 1} more" if len(examples) > 1 else "")
+
+
+def _hint(first: Finding, layer: str) -> str:
     key = f'"{first.names[0]}"' if not first.names[0].isidentifier() else first.names[0]
     return (
         "Put what belongs together into one layer; where it is meant, say so in the table"
