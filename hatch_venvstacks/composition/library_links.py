@@ -199,36 +199,34 @@ class _Linker:
                 yield Link(place, layer)
 
     def missing(self) -> tuple[Finding, ...]:
-        """Libraries that neither a layer has nor the platform: once for each distribution."""
+        """Libraries that neither a layer has nor the platform, for each file that needs one."""
         absent = {
             key: missing for key, missing in self._missing.items() if key not in self._resolved
         }
         names = self.libraries.names() if absent else set()
-        first: dict[tuple[str, str], str] = {}
-        for (path, needed), distribution in sorted(absent.items()):
-            if posixpath.basename(needed) in names or is_guaranteed(needed, self._platform):
-                continue
-            first.setdefault((needed, distribution), path)
-        if first:
-            known = self.libraries.runtime_names()
-            first = {
-                (needed, distribution): path
-                for (needed, distribution), path in first.items()
-                if needed not in known
-            }
+        lost = sorted(
+            (distribution, needed, path)
+            for (path, needed), distribution in absent.items()
+            if posixpath.basename(needed) not in names and not is_guaranteed(needed, self._platform)
+        )
+        known = self.libraries.runtime_names() if lost else set()
         return tuple(
             Finding(
                 Check.MISSING_LIBRARY,
                 (posixpath.basename(needed), distribution, path),
-                f"`{path}` of `{distribution}` needs the library `{needed}`, which no layer has"
-                f" and which {self._platform.name} does not guarantee" + self._reason(needed),
+                f"`{distribution}` needs libraries that no layer has and that"
+                f" {self._platform.name} does not guarantee",
+                self._shown(needed),
+                f"`{path}`",
             )
-            for (needed, distribution), path in sorted(first.items())
+            for distribution, needed, path in lost
+            if needed not in known
         )
 
-    def _reason(self, needed: str) -> str:
+    def _shown(self, needed: str) -> str:
         other = other_c_library(needed, self._platform)
-        return f": the file is for {other}, not for {self._platform.family.name}" if other else ""
+        instead = f" of {other} instead of {self._platform.family.name}" if other else ""
+        return f"`{needed}`{instead}"
 
     def _search(
         self,

@@ -145,6 +145,41 @@ def test_a_preloaded_pattern_that_matches_nothing(repo: Monorepo) -> None:
     assert not list((repo.root / APP).glob("dist/venvlayer/*.tar.*"))
 
 
+def test_missing_libraries_are_one_line_a_distribution_and_level(repo: Monorepo) -> None:
+    needed = ("libvlfirst.so.1", "libvlsecond.so.2", "libvlthird.so.3")
+    native_wheel(
+        repo.wheels,
+        "vl-large",
+        Library("vl_large/libvla.so", needed),
+        *(Library(f"vl_large/libvl{name}.so", needed[:1]) for name in "bcd"),
+    )
+    native_wheel(repo.wheels, "vl-lost", LOST)
+    done = one_layer(repo, "vl-large", "vl-lost")
+    large, lost = (line for line in done.stderr.splitlines() if "missing-library" in line)
+    path = f"lib/python3.{sys.version_info.minor}/site-packages/vl_large/libvla.so"
+    assert large.startswith("`vl-large` needs libraries that no layer has")
+    assert large.endswith(
+        f": `libvlfirst.so.1` (`{path}` and 3 more), `libvlsecond.so.2` (`{path}`),"
+        f" `libvlthird.so.3` (`{path}`) (missing-library)"
+    )
+    assert "vl-lost" in lost
+    archive, *_ = (repo.root / APP).glob("dist/venvlayer/*.tar.zst")
+    before = archive.read_bytes()
+    # One of them is silenced: the archive is the same.
+    checks: dict[str, Any] = {"missing-library": {"libvlfirst*": "ignore", "vl-lost": "ignore"}}
+    done = one_layer(repo, "vl-large", "vl-lost", checks=checks)
+    (line,) = (line for line in done.stderr.splitlines() if "missing-library" in line)
+    assert [name in line for name in needed] == [False, True, True]
+    assert archive.read_bytes() == before
+    # One of them is raised: the others are warned of.
+    checks = {"missing-library": {"libvlsecond*": "error", "vl-lost": "ignore"}}
+    done = one_layer(repo, "vl-large", "vl-lost", checks=checks)
+    assert done.returncode != 0
+    warned, refused = (line for line in done.stderr.splitlines() if line.startswith("`vl-large`"))
+    assert [name in warned for name in needed] == [True, False, True]
+    assert [name in refused for name in needed] == [False, True, False]
+
+
 def test_a_missing_library_is_warned_of_once(repo: Monorepo) -> None:
     # What manylinux guarantees is there, also what this machine may lack.
     guaranteed = ("libm.so.6", "libpthread.so.0", "libX11.so.6", "libglib-2.0.so.0")

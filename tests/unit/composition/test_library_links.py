@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from said import Said
 
 from hatch_venvstacks.common.errors import BuildError
 from hatch_venvstacks.composition.inventory import Inventory, LayerContents
@@ -14,7 +15,7 @@ from hatch_venvstacks.composition.library_links import (
     preloaded,
 )
 from hatch_venvstacks.composition.native_files import Native
-from hatch_venvstacks.model.checks import Check
+from hatch_venvstacks.model.checks import Check, report
 from hatch_venvstacks.model.platforms import PLATFORMS
 
 SITE = "lib/python3.11/site-packages"
@@ -203,20 +204,38 @@ def test_excluded_libraries() -> None:
         assert linking(own).findings == ()
 
 
-def test_missing_libraries_are_named_once() -> None:
+def said(found: Linking) -> list[str]:
+    """The lines of what is found, where nothing is said of how much it counts."""
+    lines = Said()
+    report(found.findings, {}, "app", lines)
+    return lines.lines
+
+
+def test_missing_libraries_are_found_for_each_file() -> None:
     needs = native("libcuda.so.1", "libc.so.6", "ld-linux-x86-64.so.2", "libmissing.so")
     user = dist("user", {"u/a.so": needs, "u/b.so": needs})
     found = linking(layer("app", user))
     assert [(str(one.check), one.names) for one in found.findings] == [
-        (str(Check.MISSING_LIBRARY), ("libcuda.so.1", "user", f"{SITE}/u/a.so")),
-        (str(Check.MISSING_LIBRARY), ("libmissing.so", "user", f"{SITE}/u/a.so")),
+        (str(Check.MISSING_LIBRARY), (name, "user", f"{SITE}/u/{file}.so"))
+        for name in ("libcuda.so.1", "libmissing.so")
+        for file in ("a", "b")
     ]
-    assert found.findings[0].message == (
-        f"`{SITE}/u/a.so` of `user` needs the library `libcuda.so.1`, which no layer has and which"
-        " linux_x86_64 does not guarantee"
-    )
     provided = linking(layer("app", user), layer("rt"), runtime={"lib/libcuda.so.1": native()})
-    assert [one.names[0] for one in provided.findings] == ["libmissing.so"]
+    assert [one.names[0] for one in provided.findings] == ["libmissing.so"] * 2
+
+
+def test_missing_libraries_are_one_line_a_distribution() -> None:
+    needs = native("libz9.so", "libcuda.so.1")
+    second = dist("b-second", {"b/1.so": native("libcuda.so.1")})
+    first = dist("a-first", {f"a/{number}.so": needs for number in range(12)})
+    program = Inventory("a-first", "1.0", {"bin/p": "p"}, {}, {"bin/p": native("libp.so")})
+    lack = "needs libraries that no layer has and that linux_x86_64 does not guarantee"
+    many = f"`{SITE}/a/0.so` and 11 more"
+    lost = f"`libcuda.so.1` ({many}), `libp.so` (`bin/p`), `libz9.so` ({many})"
+    assert said(linking(layer("app", second, first, program))) == [
+        f"`a-first` {lack}: {lost} (missing-library)",
+        f"`b-second` {lack}: `libcuda.so.1` (`{SITE}/b/1.so`) (missing-library)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -236,14 +255,14 @@ def test_file_for_another_c_library(platform: str, needed: str, other: str) -> N
     found = linking(layer("app", user), platform=platform)
     name = needed.rpartition("/")[2]
     mine = {"glibc": "musl", "musl": "glibc"}[other]
-    messages = {one.names[0]: one.message for one in found.findings}
-    assert set(messages) == ({name, "libX11.so.6"} if mine == "musl" else {name})
-    assert messages[name] == (
-        f"`{SITE}/u/a.so` of `user` needs the library `{needed}`, which no layer has and which"
-        f" {platform} does not guarantee: the file is for {other}, not for {mine}"
-    )
-    if mine == "musl":
-        assert messages["libX11.so.6"].endswith(f"{platform} does not guarantee")
+    items = {one.names[0]: one.item for one in found.findings}
+    assert items == {
+        **({"libX11.so.6": "`libX11.so.6`"} if mine == "musl" else {}),
+        name: f"`{needed}` of {other} instead of {mine}",
+    }
+    (line,) = said(found)
+    assert f"{platform} does not guarantee: " in line
+    assert f"`{needed}` of {other} instead of {mine} (`{SITE}/u/a.so`)" in line
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
