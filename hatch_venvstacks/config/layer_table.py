@@ -336,7 +336,7 @@ def _archive_format(options: Table) -> ArchiveFormat | None:
 def _compression_level(options: Table) -> int:
     option = "compression-level"
     if options.options.get("archive-format") == ArchiveFormat.TAR and option in options:
-        options.fault(
+        options.note_fault(
             f"Field {options.field(option)} cannot be set, because the `archive-format` is `tar`,"
             " which is not compressed"
         )
