@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hatch_venvstacks.archives import tar_format as tar_archive
-from hatch_venvstacks.archives import zip_format as zip_archive
+from hatch_venvstacks.archives import tar_format, zip_format
 from hatch_venvstacks.archives.kept_segments import StoredSegment
 from hatch_venvstacks.archives.member_paths import check_paths
 from hatch_venvstacks.archives.parallel import run_on_all_cores
@@ -110,9 +109,9 @@ def _compress(
     last: bool,
 ) -> _Piece:
     if segment_store.format is ArchiveFormat.ZIP:
-        zip_archive.compress(part, segment_store.top, segment_store.compression, file)
+        zip_format.compress(part, segment_store.top, segment_store.compression, file)
     else:
-        tar_archive.compress(part, segment_store.top, segment_store.compression, file, last=last)
+        tar_format.compress(part, segment_store.top, segment_store.compression, file, last=last)
     if progress is not None:
         progress.add(sum(content_length(member) for member in part.members))
     return _Piece(number, StoredSegment(file, file.stat().st_size, file_sha256(file)))
@@ -150,10 +149,10 @@ def _join(
     files = [piece.stored.path for piece in pieces]
     try:
         if segment_store.format is ArchiveFormat.ZIP:
-            sizes = zip_archive.join(files, path, discard)
+            sizes = zip_format.join(files, path, discard)
             whole = file_sha256(path)
         else:
-            whole = tar_archive.join(files, path, discard)
+            whole = tar_format.join(files, path, discard)
             sizes = [(piece.stored.size, piece.stored.sha256) for piece in pieces]
     except FileNotFoundError as error:
         # Where it could not be held: a store on another file system, or of another user.

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
 
 
-# For zstd that is the option's own: there are higher ones.
-_HIGHEST_LEVEL = {"": 0, "zstd": 19, "xz": 9, "gzip": 9, "deflate": 9}
-
 # Deflate, no fields, no time, no hint at the level, no system: what zlib itself would write there
 # differs from build to build.
 _GZIP_HEADER = b"\x1f\x8b\x08\0" + bytes(4) + b"\0\xff"
@@ -187,5 +184,5 @@ def compression_of(archive_format: ArchiveFormat, level: int) -> Compression:
     :raises BuildError: where this Python cannot compress in that way.
     """
     algorithm = archive_format.algorithm
-    highest = min(level, _HIGHEST_LEVEL[algorithm])
+    highest = min(level, archive_format.highest_level)
     return Compression(algorithm, highest, library_version(algorithm))

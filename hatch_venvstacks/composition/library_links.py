@@ -1,5 +1,7 @@
 """Shared libraries over layers: where an upper layer needs a link to one of a layer below.
 
+What no layer has and no system guarantees is found here, too: the check `missing-library`.
+
 Wheels find each other's libraries by paths that are relative to the file that needs them, as all
 of them lie in one site directory. Over layers the loader looks into the upper layer's folder: there
 a relative link leads to the layer that has the library. The folder itself is linked where the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_venvstacks.config.uv_tables import is_index_name
+from hatch_venvstacks.config.uv.tables import is_index_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

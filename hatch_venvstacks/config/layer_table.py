@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import ConfigError, listing
 from hatch_venvstacks.common.paths import is_windows_device
+from hatch_venvstacks.config.archive_options import read_archive_format, read_compression_level
 from hatch_venvstacks.config.check_options import read_checks
 from hatch_venvstacks.config.index_options import read_index_options
 from hatch_venvstacks.config.platform_options import (
@@ -20,14 +21,8 @@ from hatch_venvstacks.config.platform_options import (
 from hatch_venvstacks.config.requirements import ProjectFacts, read_excluded, read_requirements
 from hatch_venvstacks.config.runtime_options import read_runtime
 from hatch_venvstacks.config.table import Table, leaves_folder, path_fault
-from hatch_venvstacks.config.uv_tables import read_uv
-from hatch_venvstacks.model.formats.archive_format import ArchiveFormat
-from hatch_venvstacks.model.spec import (
-    DEFAULT_COMPRESSION_LEVEL,
-    DEFAULT_LOCK_FILE,
-    LayerKind,
-    LayerSpec,
-)
+from hatch_venvstacks.config.uv.tables import read_uv
+from hatch_venvstacks.model.spec import DEFAULT_LOCK_FILE, LayerKind, LayerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,9 +93,6 @@ GENERIC_OPTIONS: Mapping[str, str] = {
 }
 
 MAX_NAME_LENGTH = 64
-# Levels above need more memory to unpack than a small target machine may have:
-# https://facebook.github.io/zstd/zstd_manual.html, "ultra".
-MAX_COMPRESSION_LEVEL = 19
 
 
 def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) -> LayerSpec:
@@ -128,8 +120,8 @@ def parse_layer(table: Mapping[str, Any], *, root: Path, project: ProjectFacts) 
         launch_module=_launch_module(options),
         support_modules=_support_modules(options),
         lock_file=_lock_file(options, root),
-        archive_format=_archive_format(options),
-        compression_level=_compression_level(options),
+        archive_format=read_archive_format(options),
+        compression_level=read_compression_level(options),
         bytecode=options.boolean("bytecode") is not False,
         platforms=read_platforms(options),
         oldest_systems=read_oldest_systems(options),
@@ -326,19 +318,3 @@ def _lock_file(options: Table, root: Path) -> Path:
             f" `<name>` (PEP 751): `{entry}`"
         )
     return path
-
-
-def _archive_format(options: Table) -> ArchiveFormat | None:
-    name = options.choice("archive-format", [str(known) for known in ArchiveFormat])
-    return None if name is None else ArchiveFormat(name)
-
-
-def _compression_level(options: Table) -> int:
-    option = "compression-level"
-    if options.options.get("archive-format") == ArchiveFormat.TAR and option in options:
-        options.note_fault(
-            f"Field {options.field(option)} cannot be set, because the `archive-format` is `tar`,"
-            " which is not compressed"
-        )
-        return DEFAULT_COMPRESSION_LEVEL
-    return options.integer(option, 1, MAX_COMPRESSION_LEVEL) or DEFAULT_COMPRESSION_LEVEL

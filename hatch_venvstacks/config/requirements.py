@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_venvstacks.common.errors import did_you_mean, listing
-from hatch_venvstacks.config.uv_project import UvProject
+from hatch_venvstacks.config.uv.project import UvProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

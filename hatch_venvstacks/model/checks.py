@@ -64,6 +64,8 @@ DEFAULTS: Levels = {
 class Finding:
     """One thing that a check has found; ``names`` are what patterns may call it by.
 
+    The first of them is the one that the hint of an error suggests.
+
     Findings that say the same ``message`` and count as much are one line. It lists their ``item``
     after the message, once each, with one ``example`` and how many others there are.
     """

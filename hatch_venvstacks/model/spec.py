@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_venvstacks.model.formats.archive_format import DEFAULT_COMPRESSION_LEVEL
 from hatch_venvstacks.model.oldest_systems import OldestSystems
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 LOCATION = "tool.hatch.build.targets.venvlayer"
 
 DEFAULT_LOCK_FILE = "pylock.venvlayer.toml"
-DEFAULT_COMPRESSION_LEVEL = 9
 
 
 class LayerKind(str, Enum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.errors import ConfigError, StackError, words
 from hatch_venvstacks.config.layer_table import ProjectFacts, parse_layer
-from hatch_venvstacks.config.uv_project import read_uv_project
+from hatch_venvstacks.config.uv.project import read_uv_project
 from hatch_venvstacks.model.spec import LOCATION
 
 if TYPE_CHECKING:

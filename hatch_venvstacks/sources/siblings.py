@@ -168,8 +168,8 @@ def _document(name: str, root: Path, spec: LayerSpec) -> Mapping[str, Any]:
 
 
 def _sources(root: Path, document: Mapping[str, Any], spec: LayerSpec) -> tuple[PackageSource, ...]:
-    from hatch_venvstacks.config.uv_project import read_uv_project
-    from hatch_venvstacks.config.uv_tables import read_uv
+    from hatch_venvstacks.config.uv.project import read_uv_project
+    from hatch_venvstacks.config.uv.tables import read_uv
 
     faults: list[str] = []
     project = document.get("project", {})

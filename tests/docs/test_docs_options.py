@@ -11,9 +11,10 @@ from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
 from hatch_venvstacks.config.layer_table import GENERIC_OPTIONS, LAYER_OPTIONS, parse_layer
+from hatch_venvstacks.model.formats.archive_format import DEFAULT_COMPRESSION_LEVEL
 from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.platforms import PLATFORMS
-from hatch_venvstacks.model.spec import DEFAULT_COMPRESSION_LEVEL, DEFAULT_LOCK_FILE, LayerKind
+from hatch_venvstacks.model.spec import DEFAULT_LOCK_FILE, LayerKind
 from hatch_venvstacks.plugin.pyproject import layer_table, project_facts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "options.md").read_text("utf-8")

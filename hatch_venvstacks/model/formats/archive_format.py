@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hatch_venvstacks.model.platforms import TargetPlatform
 
+
 # 1980-01-01T00:00:00Z in seconds: the first moment that a zip file can hold, too.
 MEMBER_TIME = 315_532_800
+DEFAULT_COMPRESSION_LEVEL = 9
+# Levels above need more memory to unpack than a small target machine may have:
+# https://facebook.github.io/zstd/zstd_manual.html, "ultra".
+MAX_COMPRESSION_LEVEL = 19
 
 
 class ArchiveFormat(str, Enum):
@@ -39,6 +44,11 @@ class ArchiveFormat(str, Enum):
             ArchiveFormat.TAR: "",
             ArchiveFormat.ZIP: "deflate",
         }[self]
+
+    @property
+    def highest_level(self) -> int:
+        """The highest level of what compresses them; that of zstd is the option's own highest."""
+        return {"": 0, "zstd": MAX_COMPRESSION_LEVEL}.get(self.algorithm, 9)
 
 
 def format_of(platform: TargetPlatform) -> ArchiveFormat:

@@ -9,7 +9,7 @@ import pytest
 
 from hatch_venvstacks.common.errors import ConfigError
 from hatch_venvstacks.config.layer_table import ProjectFacts, parse_layer
-from hatch_venvstacks.config.uv_project import UvProject, UvTable
+from hatch_venvstacks.config.uv.project import UvProject, UvTable
 from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.spec import LayerSpec, PackageSource, UvSettings
 

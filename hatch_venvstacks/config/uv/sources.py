@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from hatch_venvstacks.config.uv_project import UvProject, UvTable
+    from hatch_venvstacks.config.uv.project import UvProject, UvTable
 
 _FIELD = "tool.uv.sources"
 _KINDS = ("index", "path", "workspace", "git", "url")

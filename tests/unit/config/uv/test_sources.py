@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from hatch_venvstacks.config.uv_project import UvProject, UvTable
-from hatch_venvstacks.config.uv_tables import read_uv
+from hatch_venvstacks.config.uv.project import UvProject, UvTable
+from hatch_venvstacks.config.uv.tables import read_uv
 from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.spec import PackageSource, UvSettings
 

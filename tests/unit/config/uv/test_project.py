@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_venvstacks.common.errors import ConfigError
-from hatch_venvstacks.config.uv_project import UvProject, UvTable, read_uv_project
-from hatch_venvstacks.config.uv_tables import read_uv
+from hatch_venvstacks.config.uv.project import UvProject, UvTable, read_uv_project
+from hatch_venvstacks.config.uv.tables import read_uv
 from hatch_venvstacks.model.formats.toml import read_toml
 from hatch_venvstacks.model.index import Index
 from hatch_venvstacks.model.spec import PackageSource, UvSettings

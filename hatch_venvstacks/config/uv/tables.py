@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_venvstacks.common.paths import shown_path
 from hatch_venvstacks.config.table import Table
-from hatch_venvstacks.config.uv_sources import read_sources
+from hatch_venvstacks.config.uv.sources import read_sources
 from hatch_venvstacks.model.index import (
     AddressError,
     CredentialsError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from hatch_venvstacks.config.uv_project import UvProject, UvTable
+    from hatch_venvstacks.config.uv.project import UvProject, UvTable
 
 # Keys of `[tool.uv]` that change what uv finds, and need nothing of us: uv gets them as they are.
 # Not among them are those that say for which machines uv resolves, or what it builds: these things
