@@ -222,7 +222,7 @@ class _Linker:
                 f"`{path}`",
             )
             for distribution, needed, path in lost
-            if needed not in known
+            if posixpath.basename(needed) not in known
         )
 
     def _shown(self, needed: str) -> str:

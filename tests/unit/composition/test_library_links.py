@@ -224,6 +224,13 @@ def test_missing_libraries_are_found_for_each_file() -> None:
     assert [one.names[0] for one in provided.findings] == ["libmissing.so"] * 2
 
 
+def test_a_library_of_the_runtime_under_the_name_that_macos_has() -> None:
+    user = dist("user", {"u/a.so": native("@rpath/libpython3.11.dylib", "@rpath/libgone.dylib")})
+    runtime = {"lib/libpython3.11.dylib": native(soname="/install/lib/libpython3.11.dylib")}
+    found = linking(layer("app", user), layer("rt"), platform="macosx_arm64", runtime=runtime)
+    assert [finding.names[0] for finding in found.findings] == ["libgone.dylib"]
+
+
 def test_missing_libraries_are_one_line_a_distribution() -> None:
     needs = native("libz9.so", "libcuda.so.1")
     second = dist("b-second", {"b/1.so": native("libcuda.so.1")})
