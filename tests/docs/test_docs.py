@@ -43,6 +43,7 @@ from referencing import Registry, Resource
 
 from hatch_venvstacks.config import environment_variables, inherited_variables
 from hatch_venvstacks.config.layer_table import parse_layer
+from hatch_venvstacks.deployment.published import FORMAT
 from hatch_venvstacks.model.formats.toml import parse_toml
 from hatch_venvstacks.model.lock_file import dump_lock, read_lock
 from hatch_venvstacks.model.platforms import PLATFORMS, host_platform
@@ -219,6 +220,7 @@ def test_every_field_is_described(schema: str, heading: str) -> None:
         types = part.get("type", "string")  # those by reference are strings
         known[name] = types if isinstance(types, str) else " or ".join(types)
     assert described == {name: types for name, types in known.items() if name}
+    assert re.findall(r"^\| `format` \|.*\| `(\d+)` \|$", section, re.MULTILINE) == [str(FORMAT)]
 
 
 @runs_pages
