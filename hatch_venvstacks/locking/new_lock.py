@@ -41,7 +41,7 @@ def make_lock(
     upgrade: Upgrade,
     *,
     projects: Projects,
-    wheels: SiblingWheels,
+    sibling_wheels: SiblingWheels,
     workshop: Workshop,
 ) -> Lock:
     """The lock of the layer on top of ``base``; nothing is written.
@@ -66,7 +66,7 @@ def make_lock(
     locks = [lock for _, lock in base.below]
     indexes = with_held(resolution_indexes(spec, base.stack.below), locks, targets)
     check_folders(spec, indexes)
-    siblings = find_layer_siblings(spec, cpython, wheels)
+    siblings = find_layer_siblings(spec, cpython, sibling_wheels)
     warnings: dict[str, Sequence[str]] = {}
 
     def resolved(held: Sequence[HeldProject]) -> Lock:
@@ -91,10 +91,14 @@ def make_lock(
                 refresh=list(changed_wheels(previous, workshop.store)) if previous else [],
             )
 
-    held = projects_below(base, None, projects=projects, wheels=wheels, workshop=workshop)
+    held = projects_below(
+        base, None, projects=projects, sibling_wheels=sibling_wheels, workshop=workshop
+    )
     lock = resolved(held)
     # What is required through others is known only now.
-    required = projects_below(base, lock, projects=projects, wheels=wheels, workshop=workshop)
+    required = projects_below(
+        base, lock, projects=projects, sibling_wheels=sibling_wheels, workshop=workshop
+    )
     if required != held:
         lock = resolved(required)
     check_pythons(lock, siblings, release)
@@ -108,7 +112,7 @@ def projects_below(
     lock: Lock | None,
     *,
     projects: Projects,
-    wheels: SiblingWheels,
+    sibling_wheels: SiblingWheels,
     workshop: Workshop,
 ) -> list[HeldProject]:
     """The projects of layers below that the top layer may require, itself or through others.
@@ -137,7 +141,7 @@ def projects_below(
                 found.append(held)
     if base.below:
         cpython = locked_cpython(base.runtime(), stack.runtime.root, workshop)
-        found += find_held_siblings(base.below, cpython, wheels)
+        found += find_held_siblings(base.below, cpython, sibling_wheels)
     return found
 
 

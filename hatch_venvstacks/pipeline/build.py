@@ -59,7 +59,7 @@ def build_archive(spec: LayerSpec, folder: Path, platform: str, session: Session
         compression = compression_of(archive_format, spec.compression_level)
         segment_store = SegmentStore(store, spec.name, archive_format, compression)
         name = f"{spec.name}-{project.version}-{platform}{archive_format.suffix}"
-        files = read_files(layer, session.projects, session.wheels)
+        files = read_files(layer, session.projects, session.sibling_wheels)
         key = inputs_key(project, layer, own, files, segment_store, session.mtime)
         built = find_built(key, folder / name, store)
         if built is not None:
@@ -72,7 +72,7 @@ def build_archive(spec: LayerSpec, folder: Path, platform: str, session: Session
         archive, described = _pack_layer(layer, own, work, segment_store, work / name, recorded)
         metadata = to_json(describe_archive(archive, layer.lock, described))
         same = read_lock(layer.lock.path) == layer.lock
-        same = same and read_files(layer, session.projects, session.wheels) == files
+        same = same and read_files(layer, session.projects, session.sibling_wheels) == files
         with store.exclusive(folder) as alone:
             if alone:
                 remove_partial(folder, PACKING)
@@ -111,7 +111,7 @@ def _pack_layer(
             own,
             folder,
             projects=session.projects,
-            sibling_wheels=session.wheels,
+            sibling_wheels=session.sibling_wheels,
             mtime=session.mtime,
             workshop=session.workshop,
             segments=segment_store,

@@ -64,7 +64,7 @@ def _export(layer: LockedLayer, root: Path, session: Session) -> None:
             build_own_wheel(project, work / "own", workshop.reporter),
             work / "layer",
             projects=session.projects,
-            sibling_wheels=session.wheels,
+            sibling_wheels=session.sibling_wheels,
             mtime=session.mtime,
             workshop=workshop,
         )

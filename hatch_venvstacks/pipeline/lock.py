@@ -115,8 +115,10 @@ def _read_stack_locks(spec: LayerSpec, session: Session) -> StackLocks:
 
 def _find_changes(lock: Lock, base: StackLocks, session: Session) -> list[str]:
     spec, below, workshop = base.spec, base.below, session.workshop
-    projects, wheels = session.projects, session.wheels
-    held = projects_below(base, lock, projects=projects, wheels=wheels, workshop=workshop)
+    projects, sibling_wheels = session.projects, session.sibling_wheels
+    held = projects_below(
+        base, lock, projects=projects, sibling_wheels=sibling_wheels, workshop=workshop
+    )
     targets = layer_targets(spec, below, lock, workshop.host)
     read = requirements_reader(workshop.store)
     provided = {
@@ -131,7 +133,7 @@ def _find_changes(lock: Lock, base: StackLocks, session: Session) -> list[str]:
         return changes
     runtime = base.runtime(lock)
     cpython = locked_cpython(runtime, base.stack.runtime.root, workshop)
-    siblings = find_layer_siblings(spec, cpython, wheels)
+    siblings = find_layer_siblings(spec, cpython, sibling_wheels)
     changes += sibling_changes(lock, siblings, runtime.version)
     changes += refused_versions(lock, spec, siblings, held, runtime.version)
     return changes + python_changes(lock, runtime, running_release(runtime))
@@ -176,7 +178,7 @@ def _write_new_lock(base: StackLocks, previous: Lock | None, session: Session) -
         previous,
         session.locking.upgrade,
         projects=session.projects,
-        wheels=session.wheels,
+        sibling_wheels=session.sibling_wheels,
         workshop=workshop,
     )
     if previous is not None and dump_lock(previous) == dump_lock(lock):

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 class Session:
     """What the stages of one call share; each is given what it uses of it.
 
-    ``mtime`` dates the project's own files, in seconds since the epoch; ``wheels`` builds those of
-    siblings; ``wording`` is that of the face.
+    ``mtime`` dates the project's own files, in seconds since the epoch; ``sibling_wheels`` builds
+    those of siblings; ``wording`` is that of the face.
     """
 
     workshop: Workshop
     projects: Projects
-    wheels: SiblingWheels
+    sibling_wheels: SiblingWheels
     locking: LockingOptions
     mtime: int
     wording: Wording

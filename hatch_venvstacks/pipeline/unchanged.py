@@ -66,7 +66,7 @@ class Recorder:
         self._reporter.debug(message)
 
 
-def read_files(layer: LockedLayer, projects: Projects, wheels: SiblingWheels) -> list[Any]:
+def read_files(layer: LockedLayer, projects: Projects, sibling_wheels: SiblingWheels) -> list[Any]:
     """What stands for the files that ``layer`` is made of, and that people may edit at any time.
 
     :raises VenvLayerError: where they cannot be found.
@@ -76,7 +76,7 @@ def read_files(layer: LockedLayer, projects: Projects, wheels: SiblingWheels) ->
         [file_sha256(spec.lock_file) for spec in layer.stack.layers],
         [_files(project.loose_files("")) for project in opened],
         [_package(lower) for lower in opened[1:]],
-        [*_siblings(layer, wheels)],
+        [*_siblings(layer, sibling_wheels)],
     ]
 
 
@@ -156,8 +156,8 @@ def _files(files: Iterable[tuple[str, Path]]) -> list[tuple[str, str, int]]:
     return sorted(states)
 
 
-def _siblings(layer: LockedLayer, wheels: SiblingWheels) -> Iterator[str]:
-    builder = wheels.builder(layer.cpython)
+def _siblings(layer: LockedLayer, sibling_wheels: SiblingWheels) -> Iterator[str]:
+    builder = sibling_wheels.builder(layer.cpython)
     for _, lock in ((layer.spec, layer.lock), *layer.below):
         for sibling in locked_siblings(lock, layer.platform.name):
             yield builder.key(sibling.root)

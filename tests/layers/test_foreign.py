@@ -146,7 +146,7 @@ class Stack:
             own,
             folder / "layer",
             projects=session.projects,
-            sibling_wheels=session.wheels,
+            sibling_wheels=session.sibling_wheels,
             mtime=session.mtime,
             workshop=session.workshop,
         )
