@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -22,10 +24,10 @@ from hatch_venvstacks.sources.runtimes.runtime import locked_cpython, runtime_so
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_venvstacks.locking.generated_project import Pins
+    from hatch_venvstacks.locking.generated_project import Pins, ResolutionSetting
     from hatch_venvstacks.model.lock import Lock
     from hatch_venvstacks.model.platforms import TargetPlatform
-    from hatch_venvstacks.model.runtime import LockedRuntime
+    from hatch_venvstacks.model.runtime import CPython, LockedRuntime
     from hatch_venvstacks.model.spec import LayerSpec
     from hatch_venvstacks.model.stack import StackLocks
     from hatch_venvstacks.model.workshop import Projects, Upgrade, Workshop
@@ -51,7 +53,6 @@ def make_lock(
     :raises VenvLayerError: where there is none.
     """
     # A build that has its lock does without.
-    from hatch_venvstacks.locking.generated_project import ResolutionSetting
     from hatch_venvstacks.locking.resolve import resolve
 
     spec = base.spec
@@ -61,30 +62,16 @@ def make_lock(
     runtime = _runtime(base, targets, previous, upgrade, workshop)
     check_python(spec, runtime)
     cpython = locked_cpython(runtime, base.stack.runtime.root, workshop)
-    python, release = cpython.python, running_release(runtime)
-    excluded = excluded_packages(spec, base.below)
-    locks = [lock for _, lock in base.below]
-    indexes = with_held(resolution_indexes(spec, base.stack.below), locks, targets)
-    check_folders(spec, indexes)
-    siblings = find_layer_siblings(spec, cpython, sibling_wheels)
     warnings: dict[str, Sequence[str]] = {}
+    setting = replace(_setting(base, targets, cpython, workshop), warn=warnings.__setitem__)
+    siblings = find_layer_siblings(spec, cpython, sibling_wheels)
 
     def resolved(held: Sequence[HeldProject]) -> Lock:
         with workshop.store.workspace() as work:
             return resolve(
                 spec,
                 base.below,
-                ResolutionSetting(
-                    runtime,
-                    targets,
-                    python,
-                    work,
-                    excluded,
-                    indexes,
-                    release,
-                    warn=warnings.__setitem__,
-                    say=workshop.reporter.info,
-                ),
+                replace(setting, work=work),
                 projects=held,
                 siblings=siblings,
                 pins=_pins(previous, upgrade),
@@ -101,7 +88,7 @@ def make_lock(
     )
     if required != held:
         lock = resolved(required)
-    check_pythons(lock, siblings, release)
+    check_pythons(lock, siblings, running_release(runtime))
     for line in (line for lines in warnings.values() for line in lines):
         workshop.reporter.warning(line)
     return lock
@@ -163,6 +150,27 @@ def running_release(runtime: LockedRuntime) -> str:
     """The full release of ``runtime``: of a host's the lock holds the minor one only."""
     running = ".".join(str(part) for part in sys.version_info[:3])
     return running if running.startswith(f"{runtime.version}.") else runtime.version
+
+
+def _setting(
+    base: StackLocks, targets: tuple[TargetPlatform, ...], cpython: CPython, workshop: Workshop
+) -> ResolutionSetting:
+    """What the layer is resolved with; each resolution has a folder of its own to work in."""
+    from hatch_venvstacks.locking.generated_project import ResolutionSetting
+
+    locks = [lock for _, lock in base.below]
+    indexes = with_held(resolution_indexes(base.spec, base.stack.below), locks, targets)
+    check_folders(base.spec, indexes)
+    return ResolutionSetting(
+        runtime=cpython.locked,
+        platforms=targets,
+        interpreter=cpython.python,
+        work=Path(),
+        excluded=excluded_packages(base.spec, base.below),
+        indexes=indexes,
+        release=running_release(cpython.locked),
+        say=workshop.reporter.info,
+    )
 
 
 def _runtime(
