@@ -155,7 +155,7 @@ def _below_change(name: str, before: str, now: str) -> str:
 
 
 def _held(text: str) -> str:
-    """For people, without the digest of requirements: see ``conflicts.held_versions``."""
+    """For people, without the digest of requirements: see ``sources.held_below.held_versions``."""
     version = text.partition(REQUIRES)[0]
     first, over, others = version.partition(OVER)
     return ("of a computed version" if first == DYNAMIC else first) + over + others

@@ -202,7 +202,7 @@ def select_wheels(lock: Lock, platform: TargetPlatform, python: str) -> list[Loc
     """The wheels that ``lock`` has for ``platform`` under CPython ``python``, sorted by name.
 
     The oldest systems that count are those of the lock. Projects that are packed from their folders
-    have no wheel yet: :func:`hatch_venvstacks.locking.constraints.locked_siblings`.
+    have no wheel yet: :func:`hatch_venvstacks.sources.layer_siblings.locked_siblings`.
 
     :raises LockError: where the lock is not for the platform, or has none for a distribution.
     """

@@ -34,7 +34,7 @@ OTHER_PYTHON = Mend(
 )
 # What python-build-standalone compiles in: it names no folder of the machine that it runs on.
 NEUTRAL_PREFIX = "/install"
-# What can stand in for a prefix in binaries is at least this long (see runtime_copy).
+# What can stand in for a prefix in binaries is at least this long (see host_copy).
 SHORTEST_PARENT = len("/sys")
 
 _DESCRIBE = """
